@@ -45,7 +45,13 @@ def test_file_and_function_lengths(path: Path) -> None:
 def test_no_import_of_our_own_inside_a_function(path: Path) -> None:
     for function in functions(ast.parse(path.read_text(encoding="utf-8"))):
         for node in ast.walk(function):
-            modules = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             own = [m for m in modules if m.split(".")[0] in PACKAGES]
             assert not own, f"{function.name} imports {own}: a cycle or a wrong direction is hidden here"
 
