@@ -18,7 +18,7 @@ def _cache_dir() -> Path:
 
 
 class Settings(BaseModel):
-    """One field, one `QA_` variable in capitals: `data_dir` is `QA_DATA_DIR`. An unknown `QA_` variable is an error (a typo must not pass)."""
+    """One field, one variable in capitals: `data_dir` is `QA_DATA_DIR`. An unknown `QA_` variable is an error: a typo must not pass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
