@@ -46,7 +46,7 @@ lock: ## rewrite the lock files (needs uv)
 	scripts/lock.sh
 
 pdf: install-dev ## rewrite the sample PDF of docs/
-	$(BIN)/python docs/make_pdf.py
+	$(BIN)/python scripts/make_pdf.py
 
 clean: ## forget environments and caches; data and weights stay
 	rm -rf .venv .venv-vllm .mypy_cache .ruff_cache .pytest_cache
