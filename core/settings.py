@@ -32,6 +32,7 @@ class Settings(BaseModel):
     parse_seconds: float = Field(60.0, gt=0, description="Time limit for turning one file into text.")
     parse_memory_mb: int = Field(1024, ge=128, description="Memory limit of the process that parses one file.")
     file_mb: int = Field(200, ge=1, description="Larger files are refused.")
+    document_chars: int = Field(20_000_000, ge=1000, description="Files with a longer text, in characters, are refused.")
     keep_generations: int = Field(3, ge=1, le=50, description="Published generations kept for rollback and replay.")
     host: str = Field("127.0.0.1", description="Address the API listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port the API listens on.")
