@@ -9,6 +9,11 @@ import opencc
 import pypdfium2
 import pytest
 
+from app.metrics import Metrics
+from app.routes import ask, collections, documents, health, openai, page, search
+from core.settings import Settings
+from ingest.loaders.formats import FORMATS
+
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
@@ -102,3 +107,49 @@ def test_questions_name_sources_that_hold_their_answers() -> None:
         assert any(answer in text for answer in row["answers"]), row["id"]
         assert all((DOCS / source).exists() for source in row["gold_sources"])
     assert all(not r["gold_sources"] for r in rows if not r["answers"])
+
+
+def house_of(readme: str) -> list[str]:
+    """Paths of the tree in a README."""
+    tree = re.search(r"```\n(core/.*?)\n```", (ROOT / readme).read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert tree
+    paths: list[str] = []
+    folder = ""
+    for line in tree[1].splitlines():
+        name = line.split()[0]
+        folder = folder if line.startswith(" ") else name
+        paths.append(folder + name if line.startswith(" ") else name)
+    return paths
+
+
+def test_both_readmes_show_the_same_house_and_it_stands() -> None:
+    assert house_of("README.md") == house_of("README.zh-TW.md")
+    assert not [path for path in house_of("README.md") if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_the_settings_table_has_the_real_defaults(language: str) -> None:
+    manual = (DOCS / language / "operations.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `QA_(\w+)` \| (.*?) \|", manual, flags=re.MULTILINE))
+    assert set(rows) == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        if name != "models_dir":  # depends on the user's home
+            shown = {None: {"none", "無"}, "": {"empty", "空白"}}.get(
+                field.default, {f"{field.default}", f"{field.default}".removesuffix(".0")}
+            )
+            assert rows[name.upper()].strip("`") in shown, name
+
+
+@pytest.mark.parametrize("language", ["en", "zh-TW"])
+def test_every_route_metric_and_format_is_described(language: str) -> None:
+    http, operations, ingest = (
+        (DOCS / language / f"{n}.md").read_text(encoding="utf-8") for n in ("http-interface", "operations", "ingest")
+    )
+    for part in (ask, collections, documents, health, openai, search):
+        for route in part.router.routes:
+            path = getattr(route, "path", "").replace("{document_id}", "{id}")
+            assert path in http, path
+    assert page.router.routes
+    metrics = {m.name if m.type != "counter" else f"{m.name}_total" for m in Metrics().registry.collect()}
+    assert not [name for name in metrics if f"`{name}`" not in operations]
+    assert not [suffix for f in FORMATS for suffix in f.suffixes if f"`{suffix}`" not in ingest]
