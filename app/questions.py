@@ -10,7 +10,7 @@ _SHORT = 14  # characters of a Chinese question, or twice that of another, that 
 _REFERS = re.compile(
     r"[它他她牠]|這個|这个|那個|那个|這些|这些|那些|這樣|这样|上述|前者|後者|后者|該(?!如何|怎)|该(?!如何|怎)|^那|^還有|^还有|^為什麼[？?]?$|^为什么[？?]?$|呢[？?]?$"
     r"|\b(?:it|its|they|them|their|theirs|this|that|these|those|he|she|him|his|her|the (?:former|latter|same)|there)\b"
-    r"|^(?:and|what about|how about|why|when|where|who|which one)\b[^.]{0,12}\??$",
+    r"|^(?:and|what about|how about|why|when|where|who|which one)\b[^.]{0,24}\??$",
     re.IGNORECASE,
 )
 
