@@ -6,12 +6,12 @@ pieces in UTF-8; i32 entries and u32 bytes of a normalisation map, each entry u3
 each u16 name length, name, u8 type (0 float32, 1 Q4_0), u32 elements, u64 offset from the file's start, u64 bytes.
 """
 
-import logging
 import mmap
 import struct
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,8 @@ from tokenizers.models import Unigram
 from core.errors import Damaged
 from models.tensors import Tensor, write_json, write_safetensors
 
-log = logging.getLogger(__name__)
-
 _BLOCK = 32  # weights that share one scale
+_BLOCKS_AT_ONCE = 1 << 16
 _LAYER_PARTS = {
     "q": "attention.self.query",
     "k": "attention.self.key",
@@ -160,7 +159,7 @@ def build_tokenizer(vocabulary: Vocabulary) -> Tokenizer:
     spaces = "".join(f"\\x{{{p:x}}}" for p, v in changed.items() if v == " ")
     used = sorted({ord(c) for piece in vocabulary.pieces for c in piece})
     kept = [p for p in used if p not in vocabulary.mapping and p != ord("▁") and unicodedata.normalize("NFKC", chr(p)) != chr(p)]
-    steps = [normalizers.Replace(Regex(f"[{removed}]"), "")] if removed else []
+    steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(f"[{removed}]"), "")] if removed else []
     steps += [normalizers.Replace(Regex(f"[{spaces}]"), " ")] if spaces else []
     steps += [normalizers.Replace(chr(p), chr(_PRIVATE + i)) for i, p in enumerate(kept)]
     steps += [normalizers.NFKC()]
@@ -200,6 +199,10 @@ def _shape_of(name: str, shape: Shape) -> tuple[int, ...]:
     return (hidden, hidden) if short.endswith(".w") else (hidden,)
 
 
+def _zeros(dims: tuple[int, ...]) -> list[NDArray[np.float32]]:
+    return [np.zeros(dims, np.float32)]
+
+
 def list_tensors(data: "mmap.mmap | bytes", shape: Shape, entries: Mapping[str, Entry]) -> list[Tensor]:
     """The encoder's tensors in float32 under the names of transformers' BertModel. Raises Damaged if one is missing or has another size."""
     names = dict(_EMBEDDINGS)
@@ -208,12 +211,13 @@ def list_tensors(data: "mmap.mmap | bytes", shape: Shape, entries: Mapping[str, 
             names[f"l{layer}.{ours}.w"] = f"encoder.layer.{layer}.{theirs}.weight"
             names[f"l{layer}.{ours}.b"] = f"encoder.layer.{layer}.{theirs}.bias"
 
-    def reader(entry: Entry, dims: tuple[int, ...]) -> Callable[[], NDArray[np.float32]]:
-        def read() -> NDArray[np.float32]:
-            raw = bytes(data[entry.offset : entry.offset + entry.nbytes])
-            return (np.frombuffer(raw, "<f4") if entry.kind == 0 else dequantise_q4_0(raw)).reshape(dims)
-
-        return read
+    def read(entry: Entry) -> Iterator[NDArray[np.float32]]:
+        block_bytes = 4 if entry.kind == 0 else 2 + _BLOCK // 2
+        step = block_bytes * _BLOCKS_AT_ONCE
+        end = entry.offset + entry.nbytes
+        for start in range(entry.offset, end, step):
+            raw = bytes(data[start : min(start + step, end)])
+            yield np.frombuffer(raw, "<f4") if entry.kind == 0 else dequantise_q4_0(raw)
 
     found = []
     for ours, theirs in names.items():
@@ -221,10 +225,10 @@ def list_tensors(data: "mmap.mmap | bytes", shape: Shape, entries: Mapping[str, 
         entry = entries.get(ours)
         if entry is None or entry.kind not in (0, 1) or entry.elements != int(np.prod(dims)):
             raise Damaged(f"e5 weights: tensor {ours} is missing or is not {dims}")
-        found.append(Tensor(theirs, "F32", dims, reader(entry, dims)))
+        found.append(Tensor(theirs, "F32", dims, partial(read, entry)))
     # Mean pooling never uses BERT's pooler; zeros keep loaders from filling it with noise and warning about it.
     for name, dims in (("pooler.dense.weight", (shape.hidden, shape.hidden)), ("pooler.dense.bias", (shape.hidden,))):
-        found.append(Tensor(name, "F32", dims, lambda dims=dims: np.zeros(dims, np.float32)))  # type: ignore[misc]
+        found.append(Tensor(name, "F32", dims, partial(_zeros, dims)))
     return found
 
 
@@ -244,6 +248,7 @@ def _write_configs(folder: Path, shape: Shape) -> None:
         "num_attention_heads": shape.heads,
         "num_hidden_layers": shape.layers,
         "pad_token_id": 1,
+        "transformers_version": "5.0.0",
         "type_vocab_size": shape.types,
         "vocab_size": shape.vocab,
     }
@@ -260,14 +265,15 @@ def _write_configs(folder: Path, shape: Shape) -> None:
         "model_input_names": ["input_ids", "attention_mask"],
         "clean_up_tokenization_spaces": False,
     }
-    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    parts = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    kind = "sentence_transformers.models."
     (folder / "1_Pooling").mkdir()
     (folder / "2_Normalize").mkdir()
     write_json(folder / "config.json", config)
     write_json(folder / "tokenizer_config.json", tokenizer)
     write_json(
         folder / "modules.json",
-        [{"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"} for i, (path, kind) in enumerate(modules)],
+        [{"idx": i, "name": str(i), "path": path, "type": kind + part} for i, (path, part) in enumerate(parts)],
     )
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": shape.positions, "do_lower_case": False})
     write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": shape.hidden, "pooling_mode_mean_tokens": True})

@@ -1,4 +1,4 @@
-"""Writes safetensors files one tensor at a time, so that the memory needed is that of the largest tensor.
+"""Writes safetensors files one tensor at a time, in pieces, so that memory does not grow with the model.
 
 A safetensors file is a u64 length, a JSON header {name: {dtype, shape, data_offsets}} and the values, little-endian, without gaps.
 """
@@ -6,7 +6,7 @@ A safetensors file is a u64 length, a JSON header {name: {dtype, shape, data_off
 import json
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +20,15 @@ _STORED: dict[DType, np.dtype[Any]] = {"F32": np.dtype("<f4"), "BF16": np.dtype(
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor to be written. `read` makes its values when it is its turn: float32, int8, or the bit patterns of `to_bf16`."""
+    """One tensor to be written. `read` makes its values when it is its turn, in pieces of whole rows from the first to the last.
+
+    The values are float32, int8, or the bit patterns of `to_bf16`, as `dtype` says.
+    """
 
     name: str
     dtype: DType
     shape: tuple[int, ...]
-    read: Callable[[], NDArray[Any]]
+    read: Callable[[], Iterable[NDArray[Any]]]
 
     @property
     def nbytes(self) -> int:
@@ -45,9 +48,9 @@ def from_bf16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
 
 
 def write_safetensors(path: Path, tensors: Sequence[Tensor], progress: Callable[[int], None] = lambda _: None) -> None:
-    """Write `tensors` to `path` in their order and fsync it. `progress` gets the bytes of each tensor once written.
+    """Write `tensors` to `path` in their order and fsync it. `progress` gets the bytes of each piece once written.
 
-    Raises ValueError if a tensor's `read` gives another shape or item size than announced, OSError when the disk is full.
+    Raises ValueError if a tensor's `read` gives another size or type than announced, OSError when the disk is full.
     """
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     offset = 0
@@ -59,13 +62,26 @@ def write_safetensors(path: Path, tensors: Sequence[Tensor], progress: Callable[
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors:
-            values = np.ascontiguousarray(tensor.read())
-            if values.shape != tensor.shape or values.dtype != _STORED[tensor.dtype]:
-                raise ValueError(f"{tensor.name}: {values.dtype}{values.shape} where {tensor.dtype}{tensor.shape} was announced")
-            file.write(values.data)
-            progress(tensor.nbytes)
+            written = 0
+            for values in tensor.read():
+                if values.dtype != _STORED[tensor.dtype]:
+                    raise ValueError(f"{tensor.name}: {values.dtype} where {tensor.dtype} was announced")
+                written += file.write(np.ascontiguousarray(values).data)
+                progress(values.nbytes)
+            if written != tensor.nbytes:
+                raise ValueError(f"{tensor.name}: {written} bytes where {tensor.nbytes} were announced")
         file.flush()
         os.fsync(file.fileno())
+
+
+def quantise_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """(rows, columns) float32 to int8 of the same shape and (rows, 1) float32 scales: `values ~ int8 * scale`, error at most scale / 2.
+
+    Symmetric, round to nearest, -127..127. A row of zeros gets the scale 1.
+    """
+    largest = np.abs(values).max(axis=1, keepdims=True)
+    scale = np.where(largest > 0, largest / np.float32(127), np.float32(1)).astype(np.float32)
+    return np.rint(values / scale).clip(-127, 127).astype(np.int8), scale
 
 
 def write_json(path: Path, value: object) -> None:
