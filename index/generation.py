@@ -25,7 +25,11 @@ _LOCKS = frozenset({".tantivy-meta.lock", ".tantivy-writer.lock"})
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a generation is made of. `files` maps a path relative to its folder to the SHA-256 of the file."""
+    """What a generation is made of.
+
+    `vectors` is the kind of the vector index, `spread` that of its cosines (`index.fusion`); `files` maps a path relative to the
+    generation's folder to the SHA-256 of the file.
+    """
 
     generation: int
     documents: int
@@ -35,6 +39,7 @@ class Manifest:
     dimension: int
     chunker: str
     vectors: str
+    spread: float
     files: Mapping[str, str]
     format: int = FORMAT
 

@@ -11,7 +11,7 @@ from tantivy import Occur, Query
 
 from core.errors import Damaged
 from index.records import Vectors
-from index.tokens import terms
+from index.tokens import question_terms, terms
 from index.vectors import Rows
 
 _HEAP = 64_000_000  # bytes of the writer's buffer
@@ -25,14 +25,19 @@ class QueryTerms:
     known: frozenset[str]
 
     @property
+    def weight(self) -> float:
+        """Summed weight of all the question's terms."""
+        return sum(self.weights.values())
+
+    @property
     def share_known(self) -> float:
         """Share of the question's weight whose terms exist in the index, 0..1."""
-        total = sum(self.weights.values())
+        total = self.weight
         return sum(self.weights[t] for t in self.known) / total if total else 0.0
 
     def share_in(self, found: Iterable[str]) -> float:
         """Share of the question's weight that occurs among the terms `found`, 0..1."""
-        total = sum(self.weights.values())
+        total = self.weight
         return sum(self.weights[t] for t in self.weights.keys() & set(found)) / total if total else 0.0
 
 
@@ -83,7 +88,7 @@ class LexicalIndex:
     def query_terms(self, question: str) -> QueryTerms:
         """The question's distinct terms and their weights; a term that no passage has weighs the most."""
         count = self.count
-        frequencies = {term: self._searcher.doc_freq("terms", term) for term in terms(question)}
+        frequencies = {term: self._searcher.doc_freq("terms", term) for term in question_terms(question)}
         weights = {term: math.log(1 + (count - df + 0.5) / (df + 0.5)) for term, df in frequencies.items()}
         return QueryTerms(weights, frozenset(term for term, df in frequencies.items() if df))
 

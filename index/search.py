@@ -5,11 +5,13 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.errors import BadRequest, Damaged, EmbedderMismatch, NotFound, QaError
 from core.types import Document, Filters, Hit, Leg, Scores
@@ -90,7 +92,7 @@ class _Candidates:
     rows: Rows
     dense: Vectors
     lexical: Vectors
-    fused: Vectors
+    fused: NDArray[np.float64]
     order: Sequence[int]
 
 
@@ -274,9 +276,9 @@ def _candidates(state: _State, query: Vectors, asked: QueryTerms, k: int, filter
     place = {row: n for n, row in enumerate(rows.tolist())}
     for row, score in zip(*lexical.search(asked, len(rows), rows=rows.tolist()), strict=True):
         words[place[int(row)]] = score
-    fused = fuse(dense, words, asked.share_known)
-    ranked = {"fused": fused, "dense": dense, "lexical": words}[leg]
-    return _Candidates(rows, dense, words, fused, np.argsort(-ranked, kind="stable").tolist())
+    fused = fuse(dense, words, weight=asked.weight, speaks=asked.share_known, spread=state.snapshot.manifest.spread)
+    ranked: Mapping[Leg, NDArray[np.floating[Any]]] = {"fused": fused, "dense": dense, "lexical": words}
+    return _Candidates(rows, dense, words, fused, np.argsort(-ranked[leg], kind="stable").tolist())
 
 
 def _evidence(found: _Candidates, asked: QueryTerms, hits: Sequence[Hit]) -> Evidence:

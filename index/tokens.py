@@ -15,9 +15,7 @@ import rjieba
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
-_ARTICLE = re.compile(
-    rf"第\s*([0-9]+(?:-[0-9]+)?|[{''.join(_DIGITS)}{''.join(_UNITS)}]+)\s*([条章节项款目页课级届次回期卷册]?)(?:\s*之\s*([0-9]+))?"
-)
+_ARTICLE = re.compile(rf"第\s*([0-9]+(?:-[0-9]+)?|[{''.join(_DIGITS)}{''.join(_UNITS)}]+)\s*([条章节项款目页编篇课])(?:\s*之\s*([0-9]+))?")
 _PIECES = re.compile(
     rf"(?P<han>[{_HAN}]+)"
     r"|(?P<number>[0-9]+(?:[.,][0-9]+)*e[+-]?[0-9]+)"
@@ -25,6 +23,20 @@ _PIECES = re.compile(
 )
 _PARTS = re.compile(r"[0-9]+|[^\W\d_]+")
 _MARKS = re.compile(r"[§#%+]")
+_CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
+# Words that only make a sentence a question, or hold it together. A term is weighed by its rarity, and among passages of another language
+# they would be the rarest of all. Left out of questions only: a passage keeps every word.
+_FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a an and any are as at be been but by can could did do does doe for from had has have how i if in into is it its many may me much"
+        " my of on or should so such than that the their them then there these they this those to was we were what when where which who whom"
+        " whose why will with would you your",
+    )
+)
+_INTERROGATIVES = re.compile(
+    "什么时候|什么样|什么|为什么|为何|何时|何地|何处|如何|哪一个|哪一|哪些|哪个|哪里|哪儿|哪位|哪种|哪年|哪|多少|怎么样|怎么|怎样|是否|是不是|有没有|请问|谁|吗|呢"
+)
 _LONGEST_TERM = 64  # characters: one 100,000-character word must not become one term
 _LOCK = threading.Lock()
 
@@ -44,10 +56,20 @@ def fold(text: str) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """Terms of a passage or a question, in no particular order, repeats kept (they are the term frequency)."""
-    folded = fold(text)
-    found = [_article(match) for match in _ARTICLE.finditer(folded)]
-    for match in _PIECES.finditer(folded):
+    """Terms of a passage, in no particular order, repeats kept (they are the term frequency)."""
+    return _terms(fold(text))
+
+
+def question_terms(text: str) -> list[str]:
+    """Terms of a question without its function words; one written in capitals is a name and stays ("WHO", "IT")."""
+    folded = _INTERROGATIVES.sub(" ", fold(text))
+    names = {name.lower() for name in _CAPITALS.findall(unicodedata.normalize("NFKC", text))} if not text.isupper() else set()
+    return [term for term in _terms(folded) if term not in _FUNCTION_WORDS or term in names]
+
+
+def _terms(folded: str) -> list[str]:
+    found = [term for match in _ARTICLE.finditer(folded) for term in _article_terms(match)]
+    for match in _PIECES.finditer(_ARTICLE.sub(" ", folded)):
         piece = match.group()
         if match.lastgroup == "han":
             found += _han_terms(piece)
@@ -88,11 +110,12 @@ def _stem(word: str) -> str:
     return word[:-1]
 
 
-def _article(match: re.Match[str]) -> str:
-    """`第 38 条`, `第三十八条` and `第38条之1` as one term each, so that numbering matches whole."""
+def _article_terms(match: re.Match[str]) -> list[str]:
+    """`第 38 条`, `第三十八条` and `第38条之1` as the whole and its number, however it is written."""
     number, unit, sub = match.groups()
     value = number if number[0].isdigit() else str(_number(number))
-    return f"第{value}{unit}" + (f"之{sub}" if sub else "")
+    whole = f"第{value}{unit}"
+    return [whole, value, f"{whole}之{sub}"] if sub else [whole, value]
 
 
 def _number(numeral: str) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from core.errors import Damaged, DiskFull, EmbedderMismatch, Locked
 from index import generation as generations
 from index.disk import fsync_file, write_durable, writing
+from index.fusion import spread_of
 from index.generation import Manifest
 from index.ledger import Ledger, from_half, to_half, vector_key
 from index.lexical import LexicalIndex
@@ -204,7 +205,16 @@ class Writer:
         self._step("manifest")
         files = generations.file_hashes(folder)
         manifest = Manifest(
-            number, len(revisions), len(rows), document_set, self._embedder.id, self._embedder.dimension, self._chunker, index.kind, files
+            number,
+            len(revisions),
+            len(rows),
+            document_set,
+            self._embedder.id,
+            self._embedder.dimension,
+            self._chunker,
+            index.kind,
+            round(spread_of(vectors), 5),
+            files,
         )
         generations.write_manifest(folder, manifest)
 
