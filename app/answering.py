@@ -25,7 +25,7 @@ from app.metrics import Metrics
 from app.prompts import Shown, build_prompt, choose_evidence, is_refusal, may_become_refusal
 from app.questions import standalone_question
 from app.script import in_script, known_characters, language_of
-from app.sufficiency import sufficient
+from app.sufficiency import evidence_score
 from core.errors import BadRequest, GeneratorDown, GeneratorSlow, Unavailable
 from core.settings import Settings
 from core.types import Answer, Citation, Filters, Hit, Mode, Reason, Status, Timings, Turn, Unsupported, Usage
@@ -193,7 +193,7 @@ class Answering:
         if not run.found.hits:
             yield self._refused(run, "no_hits", "extractive")
             return
-        if not sufficient(run.found.evidence, self._settings.evidence_threshold):
+        if evidence_score(run.standalone, run.found.hits, run.found.evidence) < self._settings.evidence_threshold:
             yield self._refused(run, "insufficient_evidence", "extractive")
             return
         if run.ask.mode == "extractive" or run.ask.model == EXTRACTIVE:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from app.markers import take_markers
 from app.prompts import Shown
-from app.words import Figures, all_numbers, figures, fold, terms
+from app.words import Figures, all_numbers, figures, fold, is_han, terms
 from core.sentences import sentence_spans
 from core.types import Citation, Hit, Unsupported
 
@@ -196,17 +196,13 @@ def _choose(ranked: Sequence[tuple[float, Candidate]], given: set[int]) -> tuple
 
 def _by_meaning(sentence: str, pool: Sequence[Candidate], similarities: Similarities | None) -> tuple[float, Candidate] | None:
     """The candidate nearest in meaning, for an answer in another language than its passages; None where words should have agreed."""
-    han = _is_han(sentence)
-    foreign = [c for c in pool if _is_han(c.text) != han]
+    han = is_han(sentence)
+    foreign = [c for c in pool if is_han(c.text) != han]
     if similarities is None or not foreign:
         return None
     cosines = similarities(sentence, [c.text for c in foreign])
     cosine, at = max((value, -i) for i, value in enumerate(cosines))
     return (min(1.0, cosine), foreign[-at]) if cosine >= SAME_MEANING else None
-
-
-def _is_han(text: str) -> bool:
-    return sum("㐀" <= c <= "鿿" for c in text) * 3 > len(text)
 
 
 def cite(candidate: Candidate, marker: int, support: float, first: int, last: int) -> Citation:

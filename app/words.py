@@ -13,9 +13,10 @@ import opencc
 
 from index.tokens import fold
 
-__all__ = ["HAN", "Figures", "all_numbers", "converter", "figures", "fold", "terms"]
+__all__ = ["HAN", "Figures", "all_numbers", "converter", "figures", "fold", "is_han", "terms"]
 
 HAN = r"㐀-䶿一-鿿豈-﫿"
+_HAN = re.compile(f"[{HAN}]")
 _RUNS = re.compile(rf"[{HAN}]+|[a-z0-9]+(?:[._/\-'][a-z0-9]+)*")
 _STOP_LATIN = frozenset(
     re.findall(
@@ -121,3 +122,8 @@ def figures(folded: str) -> Figures:
         if len(run) > 1 and value is not None and value >= 10 and run not in ("千万", "万一", "百万", "十万"):
             numbers.add(str(value))
     return Figures(frozenset(numbers), identifiers)
+
+
+def is_han(text: str) -> bool:
+    """Is the text Chinese? True when a third of its characters or more are Han."""
+    return 3 * len(_HAN.findall(text)) >= max(1, len(text.replace(" ", "")))

@@ -78,7 +78,9 @@ async def test_quotes_alone_when_asked_for(connect, more: dict[str, str]) -> Non
     ids=["down", "starting", "refuses", "slow", "cut midway", "invents a number", "invents everything"],
 )
 @pytest.mark.parametrize("streaming", [False, True])
-async def test_whatever_the_model_does_there_is_an_answer_of_quotes(connect, generator: FakeGenerator, reason: str, streaming: bool) -> None:  # type: ignore[no-untyped-def]
+async def test_whatever_the_model_does_there_is_an_answer_of_quotes(
+    connect, generator: FakeGenerator, reason: str, streaming: bool
+) -> None:  # type: ignore[no-untyped-def]
     async with connect(generator) as client:
         if streaming:
             events = await stream(client, "/ask", question=SERVICE)

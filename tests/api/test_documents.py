@@ -35,7 +35,10 @@ async def test_search_refuses_what_is_out_of_range(client: httpx.AsyncClient, bo
 
 async def test_collections_are_listed_with_their_counts(client: httpx.AsyncClient) -> None:
     collections = (await client.get("/collections")).json()["collections"]
-    assert [(c["name"], c["documents"], c["passages"], c["problem"]) for c in collections] == [("default", 2, 4, ""), ("simplified", 1, 1, "")]
+    assert [(c["name"], c["documents"], c["passages"], c["problem"]) for c in collections] == [
+        ("default", 2, 4, ""),
+        ("simplified", 1, 1, ""),
+    ]
 
 
 async def test_documents_are_listed_and_read_whole(client: httpx.AsyncClient) -> None:

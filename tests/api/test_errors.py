@@ -86,7 +86,13 @@ async def test_what_is_wrong_is_named_but_not_repeated(client: httpx.AsyncClient
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/nowhere", 404), ("GET", "/ask", 405), ("GET", "/static/../main.py", 404), ("GET", "/documents/none", 404), ("GET", "/docs", 404)],
+    [
+        ("GET", "/nowhere", 404),
+        ("GET", "/ask", 405),
+        ("GET", "/static/../main.py", 404),
+        ("GET", "/documents/none", 404),
+        ("GET", "/docs", 404),
+    ],
 )
 async def test_errors_of_the_route(client: httpx.AsyncClient, method: str, path: str, status: int) -> None:
     reply = await client.request(method, path)

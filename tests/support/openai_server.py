@@ -44,7 +44,9 @@ class OpenAIServer:
 
     async def _models(self, writer: asyncio.StreamWriter) -> None:
         body = json.dumps({"object": "list", "data": [{"id": self.model, "object": "model"}]}).encode()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
         await writer.drain()
 
     async def _complete(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -38,7 +38,10 @@ async def until(condition: Callable[[], bool], seconds: float = 3.0) -> bool:
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_every_fault_becomes_one_of_two_errors_within_its_deadline(fault: Fault) -> None:
-    async with serving(OpenAIServer(fault=fault)) as server, started(HttpGenerator(server.url, first_token_s=0.3, total_s=0.6)) as generator:
+    async with (
+        serving(OpenAIServer(fault=fault)) as server,
+        started(HttpGenerator(server.url, first_token_s=0.3, total_s=0.6)) as generator,
+    ):
         begun = time.monotonic()
         with pytest.raises(GeneratorSlow if fault in SLOW_FAULTS else GeneratorDown):
             await text_of(generator)

@@ -108,7 +108,9 @@ def test_figures_from_two_passages_are_cited_from_both() -> None:
 
 
 def test_a_claim_nobody_made_is_reported_and_one_sound_sentence_does_not_carry_a_long_invention() -> None:
-    draft = "Paris was founded by giants from the moon who built towers of cheese for their many cats. The pump needs service every 500 hours."
+    draft = (
+        "Paris was founded by giants from the moon who built towers of cheese for their many cats. The pump needs service every 500 hours."
+    )
     grounded = ground(draft, "How often is service needed?", shown(PUMP))
     assert not grounded.sound
     assert [grounded.answer[u.answer_start : u.answer_end] for u in grounded.unsupported] == [draft.split(". ")[0] + "."]
