@@ -287,7 +287,7 @@ def _write_configs(folder: Path, shape: Shape) -> None:
     )
 
 
-def convert_e5(source: Path, folder: Path, progress: Callable[[int], None] = lambda _: None) -> None:
+def convert_e5(source: Path, folder: Path, progress: Callable[[int], object] = lambda _: None) -> None:
     """Write the sentence-transformers folder of the E5S1 file `source` into the existing empty `folder`.
 
     Float32, 384 dimensions, mean pooling, L2 norm, prompts `query: ` and `passage: `. Raises Damaged for a bad file.

@@ -255,7 +255,7 @@ def _write_texts(folder: Path, meta: Metadata, config: Mapping[str, Any]) -> Non
     build_tokenizer(meta).save(str(folder / "tokenizer.json"), pretty=False)
 
 
-def convert_gguf(source: Path, folder: Path, form: Format, progress: Callable[[int], None] = lambda _: None) -> None:
+def convert_gguf(source: Path, folder: Path, form: Format, progress: Callable[[int], object] = lambda _: None) -> None:
     """Write the model of the GGUF file `source` into the existing empty `folder`. Raises Damaged for a file it cannot read."""
     try:
         reader = gguf.GGUFReader(source)

@@ -47,7 +47,7 @@ def from_bf16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def write_safetensors(path: Path, tensors: Sequence[Tensor], progress: Callable[[int], None] = lambda _: None) -> None:
+def write_safetensors(path: Path, tensors: Sequence[Tensor], progress: Callable[[int], object] = lambda _: None) -> None:
     """Write `tensors` to `path` in their order and fsync it. `progress` gets the bytes of each piece once written.
 
     Raises ValueError if a tensor's `read` gives another size or type than announced, OSError when the disk is full.
