@@ -29,6 +29,7 @@ COPY models models
 COPY index index
 COPY ingest ingest
 COPY app app
+COPY docker/prepare.py prepare.py
 RUN /venv/bin/python -m compileall -q .
 ENV PATH=/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
     QA_DATA_DIR=/data QA_MODELS_DIR=/models QA_HOST=0.0.0.0

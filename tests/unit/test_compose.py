@@ -1,6 +1,9 @@
 """What docker-compose.yml promises an operator, read from the file: no engine is needed."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +181,17 @@ def test_what_the_images_copy_is_sent_to_the_builder() -> None:
                     f"{path.name}: {source}"
                 )
                 assert (ROOT / source).exists(), source
+
+
+def run_prepare(**settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("QA_")} | {"PYTHONPATH": str(ROOT), **settings}
+    return subprocess.run([sys.executable, ROOT / "docker" / "prepare.py"], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_unknown_embedder_ends_the_start_with_one_line_that_helps(tmp_path: Path) -> None:
+    done = run_prepare(QA_EMBEDDER="multilingual-e6", QA_MODELS_DIR=str(tmp_path))
+    assert done.returncode == 2, "depends_on then keeps ingest and API from starting"
+    assert "multilingual-e6" in done.stderr
+    assert "multilingual-e5-small" in done.stderr, "the known ones are listed"
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
