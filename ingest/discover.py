@@ -175,7 +175,7 @@ def read_stable(path: Path, *, file_mb: int, pause: Callable[[float], None] = ti
     """The bytes of a file that did not change while it was read. Raises Unreadable (unreadable, limit, changed)."""
     for attempt in range(_TRIES):
         if attempt:
-            pause(0.1 * 4**attempt)
+            pause(0.1 * 4 ** (attempt - 1))
         before = _state(path)
         data = b"".join(_read_blocks(path, file_mb))
         if _state(path) == before and len(data) == before[2]:

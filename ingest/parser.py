@@ -16,6 +16,7 @@ from core.errors import Unreadable
 from ingest.loaders.formats import format_named, loader_of
 from ingest.loaders.parsed import Parsed, storable
 
+_TEXT = ("text/plain", "text/markdown")
 _MOST_FILES = 500  # then a fresh process takes over: C libraries leak
 
 
@@ -43,7 +44,10 @@ def main(arguments: list[str]) -> int:
 def parse(format_name: str, data: bytes, characters: int) -> tuple[dict[str, Any], bool]:
     """(answer, whether this process should end now). Any failure of a loader becomes an answer: this is the outer edge."""
     try:
-        parsed = loader_of(format_named(format_name))(data)
+        chosen = format_named(format_name)
+        if chosen.media_type.startswith(_TEXT) and len(data) > 4 * characters:  # no encoding takes more than four bytes
+            raise Unreadable("limit", f"its text has more than the {characters:,} characters that QA_DOCUMENT_CHARS allows")
+        parsed = loader_of(chosen)(data)
         if len(parsed.text) > characters:
             raise Unreadable("limit", f"its text has {len(parsed.text):,} characters, QA_DOCUMENT_CHARS allows {characters:,}")
         return _as_json(parsed), False

@@ -100,6 +100,8 @@ class _Package:
         try:
             return etree.fromstring(content, parser)
         except (etree.LxmlError, ValueError) as error:
+            if "unknown error" in str(error):  # what libxml2 says when it gets no memory
+                raise Unreadable("limit", f"{name} in it needs more memory than QA_PARSE_MEMORY_MB allows") from error
             raise Unreadable("damaged", f"{name} in it is no XML ({error})") from error
 
     def part_or_none(self, file_name: str) -> Element | None:

@@ -25,6 +25,7 @@ _BLOCKS = frozenset(
 _NO_LETTER = re.compile(r"[\W_]+")
 _MARK = re.compile(r"\s*(?:-|\d+\.) ")
 _SHORT = 2_000  # characters; the heuristics were made for articles and lose the ends of shorter pages
+_LONG = 2_000_000  # characters; what is larger is no article, and would need much time and memory
 _ENOUGH = 0.4  # of the body's text; below, the extraction is not trusted: a short page, a page of tables
 _DEEPEST = 400
 
@@ -42,7 +43,7 @@ def load(data: bytes) -> Parsed:
     title = one_line("".join(page.xpath("string(//title)")))
     metadata = _metadata(page)
     body = _written(page)
-    main = _main_letters(source) if len(body.text) > _SHORT else ""
+    main = _main_letters(source) if len(body.text) > _SHORT and len(source) < _LONG else ""
     text, blocks = _without_boilerplate(body, main) if main else (body.text, body.blocks)
     if not blocks:
         raise Unreadable("no text", "the page shows no text; perhaps a program draws it")

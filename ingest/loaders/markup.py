@@ -7,6 +7,7 @@ _FENCE_LINE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _INTERESTING = re.compile(r"`+|<!--|</?([A-Za-z][A-Za-z0-9.]*)(?=[\s/>])")
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 _LONGEST_TAG = 20_000
+_SHORTEST_LOOK = 300
 _LONGEST_CODE = 2_000
 
 _INLINE = frozenset("a abbr b br em font i img input kbd mark small span strong sub sup u".split())  # noqa: SIM905 - a list of words
@@ -47,6 +48,7 @@ def strip_markup(text: str, *, components: bool) -> str:
 
 
 def _stripped(text: str, components: bool) -> str:
+    stripper = _Stripper(text, components)
     parts: list[str] = []
     kept = cursor = 0
     while (found := _INTERESTING.search(text, cursor)) is not None:
@@ -55,41 +57,56 @@ def _stripped(text: str, components: bool) -> str:
             closing = text.find(found[0], cursor, cursor + _LONGEST_CODE)
             cursor = closing + len(found[0]) if closing >= 0 else cursor
             continue
-        end, instead = _comment(text, start) if found[0] == "<!--" else _tag(text, found, components)
+        end, instead = stripper.comment(start) if found[0] == "<!--" else stripper.tag(found)
         if end:
             parts += [text[kept:start], instead]
             kept = cursor = end
     return "".join([*parts, text[kept:]])
 
 
-def _comment(text: str, start: int) -> tuple[int, str]:
-    end = text.find("-->", start, start + 50 * _LONGEST_TAG)
-    return (end + 3, "") if end >= 0 else (0, "")
+class _Stripper:
+    """Finds ends of comments and tags; remembers what has no end, so that a text full of beginnings is not searched again and again."""
+
+    def __init__(self, text: str, components: bool) -> None:
+        self._text = text
+        self._components = components
+        self._patience = _LONGEST_TAG  # characters looked at for the end of a tag; less after each that has none
+        self._endless: set[str] = set()  # what is not closed anywhere from here on
+
+    def comment(self, start: int) -> tuple[int, str]:
+        return self._behind("-->", start), ""
+
+    def tag(self, found: re.Match[str]) -> tuple[int, str]:
+        """(end of what goes, what comes in its place); (0, "") when it is not a tag."""
+        name, lower = found[1], found[1].lower()
+        component = self._components and name[0].isupper()
+        if not (component or lower in _INLINE or lower in _BLOCK or lower in _DROPPED):
+            return 0, ""
+        end = tag_end(self._text, found.end(), self._patience)
+        if not end:
+            self._patience = max(_SHORTEST_LOOK, self._patience // 2)
+            return 0, ""
+        closing = found[0][1] == "/"
+        if not closing and lower in _DROPPED and self._text[end - 2] != "/":
+            end = self._behind(f"</{name}>", end) or end
+        if lower in ("td", "th"):
+            return end, " | " if closing else ""
+        return end, "\n" if component or lower == "br" or lower not in _INLINE else ""
+
+    def _behind(self, sign: str, start: int) -> int:
+        """Offset behind the next `sign`; 0 when there is none."""
+        at = -1 if sign in self._endless else self._text.find(sign, start)
+        if at < 0:
+            self._endless.add(sign)
+            return 0
+        return at + len(sign)
 
 
-def _tag(text: str, found: re.Match[str], components: bool) -> tuple[int, str]:
-    """(end of what goes, what comes in its place); (0, "") when it is not a tag."""
-    name = found[1]
-    lower = name.lower()
-    component = components and name[0].isupper()
-    if not (component or lower in _INLINE or lower in _BLOCK or lower in _DROPPED):
-        return 0, ""
-    end = tag_end(text, found.end())
-    if not end:
-        return 0, ""
-    if found[0][1] != "/" and lower in _DROPPED and text[end - 2] != "/":
-        closing = re.compile(rf"</{re.escape(name)}\s*>", re.IGNORECASE).search(text, end, end + 50 * _LONGEST_TAG)
-        end = closing.end() if closing else end
-    if lower in ("td", "th"):
-        return end, " | " if found[0][1] == "/" else ""
-    return end, "\n" if component or lower == "br" or lower not in _INLINE else ""
-
-
-def tag_end(text: str, start: int) -> int:
+def tag_end(text: str, start: int, longest: int = _LONGEST_TAG) -> int:
     """Offset behind the `>` that closes a tag, `>` inside quotes and braces not counted; 0 when there is none near."""
     depth = 0
     quote = ""
-    for at in range(start, min(len(text), start + _LONGEST_TAG)):
+    for at in range(start, min(len(text), start + longest)):
         sign = text[at]
         if quote:
             quote = "" if sign == quote and text[at - 1] != "\\" else quote
@@ -99,6 +116,8 @@ def tag_end(text: str, start: int) -> int:
             depth += 1
         elif sign == "}":
             depth -= 1
+        elif sign == "<" and depth <= 0:
+            return 0
         elif sign == ">" and depth <= 0:
             return at + 1
     return 0

@@ -29,7 +29,7 @@ def load(data: bytes) -> Parsed:
     raw = _read_pages(data)
     count = len(raw)
     if not any(raw):
-        raise Unreadable("no text", f"none of its {count} pages has text; if it is a scan, run OCR (text recognition) on it first")
+        raise Unreadable("no text", f"{_pages_say(count)}; if it is a scan, run OCR (text recognition) on it first")
     facts = read_facts(data)
     pages = without_running_lines(raw, facts.labels)
     if not any(pages):
@@ -43,13 +43,17 @@ def load(data: bytes) -> Parsed:
     )
 
 
+def _pages_say(count: int) -> str:
+    return "its only page has no text" if count == 1 else f"none of its {count} pages has text"
+
+
 def _read_pages(data: bytes) -> list[list[Line]]:
     try:
         pdf = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         if "password" in str(error).lower():
             raise Unreadable("encrypted", "it opens with a password only: save a copy without one") from error
-        raise Unreadable("damaged", f"no PDF can be read from it ({error})") from error
+        raise Unreadable("damaged", "it is no PDF, or so broken that nothing can be read from it") from error
     try:
         pages = []
         broken = 0

@@ -64,6 +64,7 @@ def without_running_lines(pages: Sequence[Sequence[Line]], labels: Sequence[str]
     """Pages without repeated headers and footers, and without bare page numbers.
 
     A line goes only when it stands at the edge, apart from the text, and comes back on many pages; or is this page's number.
+    A page never loses all of its words.
     """
     edges = [_edges(lines) for lines in pages]
     seen: Counter[str] = Counter(key for places in edges for key in {_key(line) for line in places})
@@ -78,7 +79,8 @@ def without_running_lines(pages: Sequence[Sequence[Line]], labels: Sequence[str]
             if (seen[_key(line)] >= often and _stands_apart(line, lines))
             or (line in (lines[0], lines[-1]) and _is_page_number(line, number, label, offsets))
         }
-        kept.append([line for line in lines if id(line) not in gone])
+        left = [line for line in lines if id(line) not in gone]
+        kept.append(left or [line for line in lines if _number_offset(line, number) is None])
     return kept
 
 
