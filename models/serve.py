@@ -24,7 +24,7 @@ from core.errors import BadRequest, Conflict
 from core.settings import Settings
 from models.launch import Launch, build_launch, find_program
 from models.machine import read_machine
-from models.packs import PACKS, find_variant
+from models.packs import PACKS
 from models.weights import variant_of, weights_dir
 
 log = logging.getLogger(__name__)
@@ -211,8 +211,12 @@ def serve(
     """
     machine = read_machine()
     variant = variant_of(name or settings.generator)
+    known = PACKS.get(variant.partition(":")[0])
+    if known is not None and known.kind != "generator":
+        generators = ", ".join(pack.name for pack in PACKS.values() if pack.kind == "generator")
+        raise BadRequest(f"{variant} is an {known.kind}, it cannot write answers; generators: {generators}")
     folder = weights_dir(variant, settings)
-    shown = find_variant(variant)[0].name if variant.partition(":")[0] in PACKS else folder.name
+    shown = known.name if known else folder.name
     listen = address_of(settings.generator_url if host is None else f"http://{host}:{urlsplit(settings.generator_url).port or 80}")
     program = find_program(machine, root=Path(__file__).resolve().parent.parent, python=python)
     launch = build_launch(program, folder, shown, listen, machine, os.environ, key=settings.generator_key, extra=extra)
