@@ -76,7 +76,7 @@ def without_running_lines(pages: Sequence[Sequence[Line]], labels: Sequence[str]
         gone = {
             id(line)
             for line in places
-            if (seen[_key(line)] >= often and _stands_apart(line, lines))
+            if (seen[_key(line)] >= often and _stands_apart(line, lines) and any(map(str.isalpha, line.text)))
             or (line in (lines[0], lines[-1]) and _is_page_number(line, number, label, offsets))
         }
         left = [line for line in lines if id(line) not in gone]
@@ -147,7 +147,7 @@ def _right_edges(lines: Iterable[Line]) -> dict[tuple[int, int], float]:
     rights: dict[tuple[int, int], list[float]] = {}
     for line in lines:
         rights.setdefault(_column(line), []).append(line.right)
-    return {column: sorted(several)[int(0.9 * (len(several) - 1))] for column, several in rights.items()}
+    return {column: sorted(several)[-(-9 * (len(several) - 1) // 10)] for column, several in rights.items()}
 
 
 def _pitch(lines: Sequence[Line]) -> float:
@@ -179,7 +179,7 @@ def _between(a: Line, b: Line, edges: dict[tuple[int, int], float], pitch: float
         return "block" if ended and a.size and b.left - a.left > 0.8 * letter and not _ITEM.match(a.text) else "join"
     if b.text[:1].islower():
         return "join"
-    return "block" if ended else "line"
+    return "block" if ended or _BULLET.match(a.text) else "line"
 
 
 def joined(paragraph: Paragraph, words: Counter[str]) -> Iterator[tuple[str, int]]:
