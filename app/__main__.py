@@ -30,13 +30,14 @@ def main(arguments: list[str] | None = None) -> int:
         set_up_logs(settings.log_level)
         # The port first: a second service must not spend seconds on loading weights before it learns that it is one.
         listener = listen(settings)
-        app = create_app(build_services(settings))
+        services = build_services(settings)
     except QaError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    config = uvicorn.Config(app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S)
+    config = uvicorn.Config(create_app(services), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_S)
     sys.stderr.write(f"Domain QA listens on http://{settings.host}:{listener.getsockname()[1]}\n")
     uvicorn.Server(config).run(sockets=[listener])
+    services.library.close()
     return 0
 
 

@@ -30,6 +30,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_POLLED = frozenset({"/health", "/ready", "/metrics"})  # asked every few seconds: not worth a line each
 T = TypeVar("T")
 
 
@@ -76,7 +77,10 @@ class RequestContext:
         route = getattr(scope.get("route"), "path", "") or "none"  # the pattern: a raw path would make a metric of every typo
         self._metrics.requests.labels(scope["method"], route, str(status or 499)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        logger.info("request method=%s route=%s status=%d ms=%.1f id=%s", scope["method"], route, status or 499, seconds * 1000, request_id)
+        level = logging.DEBUG if route in _POLLED and status == 200 else logging.INFO
+        logger.log(
+            level, "request method=%s route=%s status=%d ms=%.1f id=%s", scope["method"], route, status or 499, seconds * 1000, request_id
+        )
 
 
 class BodyLimit:
