@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol
 import httpx
 
 from app.breaker import Breaker
-from app.prompts import Message
+from app.prompts import Message, estimate_tokens
 from core.errors import GeneratorDown, GeneratorSlow
 from core.types import Usage
 
@@ -29,6 +29,10 @@ PROBE_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 0.8
 SILENT_PROBES = 5  # probes without an answer after which a server that still accepts connections counts as gone
 STARTING_S = 300.0  # how long a server that was never seen is taken to be starting
+
+
+class _Refused(Exception):
+    """The cause of an error that is about one request, not about the server's health."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class HttpGenerator:
         )
         self._allowed = tuple(allowed)
         self._listed = tuple(known)
+        self._contexts: dict[str, int] = {}  # longest prompt and answer together, of the models whose server says so
         self._first_token_s = first_token_s
         self._total_s = total_s
         self._probe_every_s = probe_every_s
@@ -128,7 +133,7 @@ class HttpGenerator:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
                 reply = await self._client.get("models")
-            listed = _model_names(reply)
+            contexts = _model_contexts(reply)
         except TimeoutError:
             # A busy server on few cores answers late: silence counts only when it lasts.
             self._silent += 1
@@ -139,9 +144,9 @@ class HttpGenerator:
             self._lost(type(error).__name__)
             return
         self._silent = 0
-        self._listed = listed
+        self._listed, self._contexts = tuple(contexts), contexts
         if not self._seen or self._breaker.state != "closed":
-            logger.info("generator answers models=%s", ",".join(listed))
+            logger.info("generator answers models=%s", ",".join(contexts))
         self._seen = True
         self._breaker.returned()
 
@@ -161,7 +166,7 @@ class HttpGenerator:
         body = {
             "model": model or names[0],
             "messages": [{"role": m.role, "content": m.content} for m in messages],
-            "max_tokens": max_tokens,
+            "max_tokens": self._room(model or names[0], messages, max_tokens),
             "temperature": 0.0,
             "stream": True,
             "stream_options": {"include_usage": True},
@@ -174,12 +179,19 @@ class HttpGenerator:
             self._breaker.succeeded()
             settled = True
         except (GeneratorDown, GeneratorSlow) as error:
-            self._breaker.failed(gone=isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout))
-            settled = True
+            # A request refused for itself, or a full queue, says nothing of the next one.
+            if not isinstance(error.__cause__, _Refused):
+                self._breaker.failed(gone=isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout))
+                settled = True
             raise
         finally:
             if not settled:
                 self._breaker.abandoned()
+
+    def _room(self, model: str, messages: Sequence[Message], wanted: int) -> int:
+        """`wanted` tokens, or as many as the model's context leaves after the prompt: a server refuses what cannot fit."""
+        context = self._contexts.get(model, 0)
+        return max(1, min(wanted, context - sum(estimate_tokens(m.content) + 8 for m in messages))) if context else wanted
 
     async def _deltas(self, body: dict[str, Any]) -> AsyncGenerator[Delta, None]:
         """One request under both deadlines, without the breaker. Every fault becomes GeneratorDown or GeneratorSlow."""
@@ -215,8 +227,11 @@ class HttpGenerator:
     async def _events(self, body: dict[str, Any]) -> AsyncGenerator[bytes, None]:
         """The data of each Server-Sent Event of the reply, as bytes."""
         async with self._client.stream("POST", "chat/completions", json=body) as reply:
+            if reply.status_code == 429:
+                raise GeneratorSlow("the model server is full") from _Refused()
             if reply.status_code != 200:
-                raise GeneratorDown(f"the model server answered {reply.status_code}")
+                cause = _Refused() if 400 <= reply.status_code < 500 else None
+                raise GeneratorDown(f"the model server answered {reply.status_code}") from cause
             rest = b""
             async for piece in reply.aiter_raw():
                 *lines, rest = (rest + piece).split(b"\n")
@@ -242,11 +257,11 @@ def _parse(event: bytes) -> tuple[Delta, bool]:
         raise GeneratorDown("the model server sent something that is not a chat completion") from error
 
 
-def _model_names(reply: httpx.Response) -> tuple[str, ...]:
-    """Model names of a `/v1/models` reply. Raises ValueError when it is none."""
+def _model_contexts(reply: httpx.Response) -> dict[str, int]:
+    """Names of a `/v1/models` reply with the longest context of each (vLLM says it; 0: not said). Raises ValueError when it is none."""
     if reply.status_code != 200:
         raise ValueError(f"/v1/models answered {reply.status_code}")
     try:
-        return tuple(str(entry["id"]) for entry in reply.json()["data"])
-    except (TypeError, KeyError) as error:
+        return {str(entry["id"]): int(entry.get("max_model_len") or 0) for entry in reply.json()["data"]}
+    except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("/v1/models is not a list of models") from error

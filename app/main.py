@@ -15,7 +15,7 @@ from core.settings import Settings
 from index.embedder import open_embedder
 from index.search import Library
 from models.packs import PACKS
-from models.weights import weights_dir
+from models.weights import variant_of, weights_dir
 
 logger = logging.getLogger(__name__)
 VERSION = "0.1.0"
@@ -57,5 +57,6 @@ def build_services(settings: Settings) -> Services:
 
 
 def known_generators(name: str) -> tuple[str, ...]:
-    """Models to list before the server was first seen: the configured one. Of `auto` nothing is known."""
-    return (name,) if name in PACKS else ()
+    """Models to list before the server was first seen: the pack that `python -m models serve` starts. Of a folder nothing is known."""
+    pack = variant_of(name).partition(":")[0]
+    return (pack,) if pack in PACKS else ()

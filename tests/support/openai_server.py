@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
-Fault = Literal["none", "hang", "500", "cut", "invalid", "drip", "long-line", "slow-first", "error-event", "no-done"]
+Fault = Literal["none", "hang", "500", "cut", "invalid", "drip", "long-line", "slow-first", "error-event", "no-done", "429", "400"]
 FAULTS: tuple[Fault, ...] = ("hang", "500", "cut", "invalid", "drip", "long-line", "slow-first", "error-event", "no-done")
 SLOW_FAULTS: tuple[Fault, ...] = ("hang", "drip", "slow-first")
 
@@ -19,6 +19,7 @@ class OpenAIServer:
     text: str = "The pump delivers 120 litres per minute at 3.5 bar [1]."
     fault: Fault = "none"
     model: str = "tiny"
+    context: int = 0
     token_s: float = 0.0
     url: str = ""
     bodies: list[dict[str, object]] = field(default_factory=list)
@@ -43,7 +44,9 @@ class OpenAIServer:
             writer.close()
 
     async def _models(self, writer: asyncio.StreamWriter) -> None:
-        body = json.dumps({"object": "list", "data": [{"id": self.model, "object": "model"}]}).encode()
+        body = json.dumps(
+            {"object": "list", "data": [{"id": self.model, "object": "model", "max_model_len": self.context or None}]}
+        ).encode()
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
@@ -65,8 +68,8 @@ class OpenAIServer:
         fault = self.fault
         if fault == "hang":
             await asyncio.sleep(60)
-        if fault == "500":
-            writer.write(b"HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Length: 4\r\n\r\noops")
+        if fault in ("500", "429", "400"):
+            writer.write(f"HTTP/1.1 {fault} Refused\r\nConnection: close\r\nContent-Length: 4\r\n\r\noops".encode())
             await writer.drain()
             return
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")

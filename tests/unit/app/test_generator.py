@@ -122,6 +122,25 @@ async def test_the_configured_model_is_listed_before_the_server_was_seen() -> No
     await generator.close()
 
 
+@pytest.mark.parametrize(("fault", "error"), [("429", GeneratorSlow), ("400", GeneratorDown)])
+async def test_a_refusal_of_one_request_does_not_count_against_the_server(fault: Fault, error: type[Exception]) -> None:
+    async with serving(OpenAIServer(fault=fault, text="fine")) as server, started(HttpGenerator(server.url)) as generator:
+        for _ in range(10):
+            with pytest.raises(error):
+                await text_of(generator)
+        server.fault = "none"
+        assert generator.state == "ready"
+        assert await text_of(generator) == "fine"
+
+
+@pytest.mark.parametrize(("context", "wanted", "sent"), [(0, 4096, 4096), (2048, 64, 64), (200, 4096, 187), (4, 64, 1)])
+async def test_no_more_tokens_are_asked_for_than_the_models_context_leaves(context: int, wanted: int, sent: int) -> None:
+    async with serving(OpenAIServer(context=context)) as server, started(HttpGenerator(server.url)) as generator:
+        async for _ in generator.stream([Message("user", "How many?")], model=None, max_tokens=wanted):
+            pass
+    assert server.bodies[0]["max_tokens"] == pytest.approx(sent, abs=4)
+
+
 async def test_only_known_parameters_reach_the_server_and_the_key_goes_with_them() -> None:
     async with serving(OpenAIServer()) as server, started(HttpGenerator(server.url, key="secret")) as generator:
         await text_of(generator)
