@@ -2,9 +2,9 @@
 
     python -m bench.retrieval WEIGHTS PASSAGES.jsonl QUESTIONS.jsonl [QUESTIONS.jsonl ...] [--limit 300]
 
-WEIGHTS is a sentence-transformers folder. One text file a passage (title, empty line, text), cut as ingest cuts it. Questions are shuffled with
-seed 0. A hit is right when its file is a gold passage's; ranks are among the distinct files of the first 30 passages.
-Passage: {id, title?, text}; question: {question, gold_passage_ids}. Prints hit@1, @5, @10 and MRR@10 of each leg, with the number of questions.
+WEIGHTS is a sentence-transformers folder. One text file a passage (title, empty line, text), cut as ingest cuts it.
+Questions are shuffled with seed 0. A hit is right when its file is a gold passage's; ranks are among the distinct files of the
+first 30 passages. Passage: {id, title?, text}; question: {question, gold_passage_ids}. Prints hit@1, @5, @10 and MRR@10 of each leg.
 """
 
 import argparse

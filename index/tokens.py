@@ -29,9 +29,9 @@ _CAPITALS = re.compile(r"\b[A-Z]{2,}\b")
 _FUNCTION_WORDS = frozenset(
     re.findall(
         r"\w+",
-        "a an and any are as at be been but by can could did do does doe for from had has have how i if in into is it its many may me much"
-        " my of on or should so such than that the their them then there these they this those to was we were what when where which who whom"
-        " whose why will with would you your",
+        "a an and any are as at be been but by can could did do does doe for from had has have how i if in into is it its many may"
+        " me much my of on or should so such than that the their them then there these they this those to was we were what when where which"
+        " who whom whose why will with would you your",
     )
 )
 _INTERROGATIVES = re.compile(

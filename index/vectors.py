@@ -91,6 +91,8 @@ class VectorIndex:
             factor = max(K_FACTOR, 300 // k)
             wide = faiss.IndexRefineSearchParameters(k_factor=factor)  # type: ignore[call-arg]
             scores, rows = self._index.search(wanted, k, params=wide)
+            if (rows[0] < 0).any():  # codes that cannot be compared, as those of vectors that are all the same
+                scores, rows = self._exact.search(wanted, k)
         else:
             scores, rows = self._index.search(wanted, k)
         found = rows[0] >= 0

@@ -18,10 +18,10 @@ def reader(folder: Path, embedder: FakeEmbedder) -> Collection:
     return Collection.open(folder, embedder)
 
 
-@pytest.fixture
-def many(tmp_path: Path, embedder: FakeEmbedder) -> Collection:
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     """200 documents of one passage, in ten folders and three languages."""
-    folder = tmp_path / "many"
+    folder, embedder = tmp_path_factory.mktemp("many") / "many", FakeEmbedder()
     with Writer.open(folder, embedder, chunker="1") as writer:
         names = [(f"d{n % 10}/f{n}.txt", {"lang": ("zh", "en", "de")[n % 3]}) for n in range(200)]
         writer.put([entry(name, f"common words and number {n}", metadata=meta) for n, (name, meta) in enumerate(names)])
