@@ -17,6 +17,8 @@ SEQUENCES = 4  # answers written at once; more would wait for the same two cores
 # Guess the next tokens from what the prompt says after the last two to four: answers copy passages, so most guesses hold, and a
 # batch of guesses costs about as much as one token. Measured on two AVX2 cores: 5 tokens/s become 11-14.
 SPECULATION = {"method": "ngram", "num_speculative_tokens": 6, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
+# Threads are bound below; and without compiled modules on disk every start would compile all of vLLM again (a minute).
+NOT_HANDED_ON = frozenset({"OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"})
 QUEUE = 32  # further requests are refused at once instead of waiting without end
 
 
@@ -81,7 +83,7 @@ def build_launch(
     flags = [*model, "--served-model-name", name, "--host", host, "--port", str(port), "--max-model-len", str(CONTEXT)]
     flags += ["--speculative-config", json.dumps(SPECULATION)]
     flags += ["--max-num-queued-reqs", str(QUEUE), "--disable-uvicorn-access-log"]
-    environment = {k: v for k, v in environ.items() if not k.startswith("QA_") and k != "OMP_NUM_THREADS"}
+    environment = {k: v for k, v in environ.items() if not k.startswith("QA_") and k not in NOT_HANDED_ON}
     environment |= {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "TOKENIZERS_PARALLELISM": "false"}
     if machine.gpu:
         flags += ["--dtype", "auto"]

@@ -8,12 +8,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from core.errors import PackError
 from core.settings import Settings
 from models.fetch import Fetcher, Tools
 from models.packs import PACKS, Pack, find_variant, folder_name
+from models.progress import progress
 from models.store import Store, disk_error, find_fault, write_manifest
 from models.weights import variant_of
 
@@ -81,9 +80,8 @@ def pull_one(
         kept = sum(file.size for file in pack.files if store.raw(file.sha256).is_file())
         waiting = sum(path.stat().st_size for path in store.wheels.glob("*.whl"))
         store.need(max(0, 2 * (pack.size - kept) - waiting) + pack.formats[form], f"{variant} with its download")
-        with tqdm(desc=pack.name, total=pack.size, unit="B", unit_scale=True, file=sys.stderr, disable=None) as bar:
-            fetcher = Fetcher(store, settings.pack_source, tools or Tools(), bar.update)
-            sources = fetcher.fetch(pack)
+        with progress(pack.name, pack.size) as update:
+            sources = Fetcher(store, settings.pack_source, tools or Tools(), update).fetch(pack)
         log.info("%s: SHA-256 is right", pack.name)
         _drop_wheels(store, pack)
         with store.building(name) as folder:
