@@ -18,6 +18,7 @@ SUPPORTED = 0.4  # least share of a sentence's words found in its quote
 NEARLY = 0.8  # a marked passage is cited when its quote reaches this share of the best one's support
 WIDER = 0.15  # least gain of support that makes a quote two sentences long
 SAME_MEANING = 0.80  # least cosine between languages, and the support such a quote is given
+BRIEF = 4  # a statement of fewer words says nothing alone ("42."): its quote must speak of the question too
 NEW_WORD = 2.0  # weight of a word that was not in the question: what the answer adds matters most
 LONGEST_QUOTE = 600
 
@@ -137,8 +138,10 @@ def _spaced(sentence: str, marks: str) -> str:
 def _judge(sentence: str, asked: str, pool: Sequence[Candidate], given: set[int], similarities: Similarities | None) -> _Verdict:
     """The quotes that support a sentence, or why none does. A sentence with a figure nobody wrote keeps its quote and gets a why."""
     folded = fold(sentence)
-    words = terms(folded) or terms(asked)
     old = terms(asked)
+    words = terms(folded)
+    if len(words) < BRIEF:
+        words |= old
     ranked = sorted(((_support(words, old, c), c) for c in pool), key=lambda p: (-p[0], len(p[1].text), p[1].hit.rank))
     if not ranked:
         return _Verdict((), "no passage was shown")

@@ -18,4 +18,4 @@ def set_up_logs(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level)
     for noisy in ("httpx", "httpcore", "pypdf", "trafilatura", "sentence_transformers", "transformers"):
-        logging.getLogger(noisy).setLevel("ERROR" if noisy == "pypdf" else "WARNING")
+        logging.getLogger(noisy).setLevel("ERROR")

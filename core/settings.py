@@ -43,7 +43,7 @@ class Settings(BaseModel):
     first_token_seconds: float = Field(15.0, gt=0, description="Longest wait for the first token before answering with quotes.")
     answer_seconds: float = Field(60.0, gt=0, description="Longest time for one generated answer.")
     max_tokens: int = Field(200, ge=16, le=4096, description="Longest generated answer when a request does not say.")
-    evidence_tokens: int = Field(480, ge=64, le=32768, description="Tokens of evidence put into a prompt.")
+    evidence_tokens: int = Field(300, ge=64, le=32768, description="Tokens of evidence put into a prompt.")
     evidence_threshold: float = Field(0.5, ge=0, le=1, description="Evidence below this is answered with no_evidence.")
     concurrent_asks: int = Field(4, ge=1, le=256, description="Answers generated at once; more wait, then get quotes.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line written.")

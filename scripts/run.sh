@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 docs=${QA_DOCS:-docs/}
-unset QA_DOCS
+unset QA_DOCS PYTHONDONTWRITEBYTECODE # without compiled modules on disk every start compiles everything again
 host=${QA_HOST:-127.0.0.1}
 port=${QA_PORT:-8000}
 logs=${QA_DATA_DIR:-data}/logs

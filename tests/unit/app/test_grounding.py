@@ -155,3 +155,16 @@ def test_quotes_are_sentences_or_two_neighbours_and_never_endless() -> None:
     made = candidates(shown("```\n" + table + "\n```", TENNIS))
     assert all(c.text == c.hit.passage.text[c.start : c.end] for c in made)
     assert all(len(c.text) <= LONGEST_QUOTE for c in made)
+
+
+@pytest.mark.parametrize(
+    ("draft", "evidence", "sound"),
+    [
+        ("500", "The filter is changed every 500 hours of operation.", True),
+        ("500", "The reading room seats 500 people.", False),
+        ("中華台北", "臺灣以中華台北的名義加入亞太經合會。", True),
+    ],
+)
+def test_a_bare_value_needs_a_quote_that_speaks_of_the_question(draft: str, evidence: str, sound: bool) -> None:
+    question = "臺灣以什麼名義加入亞太經合會?" if draft == "中華台北" else "After how many hours of operation is the filter changed?"
+    assert ground(draft, question, shown(evidence)).sound is sound
