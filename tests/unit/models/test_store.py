@@ -37,9 +37,13 @@ def test_a_finished_build_is_published_whole(store: Store) -> None:
 
 
 def test_a_failed_build_leaves_nothing(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.building("m") as folder:
-        (folder / "half").write_text("x")
-        raise RuntimeError
+    def fail() -> None:
+        with store.building("m") as folder:
+            (folder / "half").write_text("x")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(store.weights.iterdir()) == []
 
 
