@@ -19,8 +19,6 @@ SEQUENCES = 4  # answers written at once; more would wait for the same two cores
 SPECULATION = {"method": "ngram", "num_speculative_tokens": 6, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
 # Threads are bound below; and without compiled modules on disk every start would compile all of vLLM again (a minute).
 NOT_HANDED_ON = frozenset({"OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"})
-# The first binds all work to few threads; the second makes every start compile all of vLLM's modules again.
-_NOT_HANDED_ON = frozenset({"OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"})
 QUEUE = 32  # further requests are refused at once instead of waiting without end
 
 
