@@ -195,7 +195,7 @@ def _pack(units: Sequence[_Unit], most: int) -> Iterator[tuple[int, int]]:
     first = 0
     while first < len(units):
         left = sums[-1] - sums[first]
-        if left <= most:
+        if left <= most or first == len(units) - 1:
             yield first, len(units) - 1
             return
         room = bisect.bisect_right(sums, sums[first] + most) - 1  # units[first:room] fit
@@ -209,7 +209,7 @@ def _cost(units: Sequence[_Unit], last: int, most: int) -> float:
     """What it costs to end a passage behind a unit, in tokens away from the ideal size."""
     if units[last].block != units[last + 1].block:
         return 0.0
-    return 0.1 * most if units[last].table else 0.2 * most
+    return 0.2 * most if units[last].table else 0.35 * most
 
 
 def _page_at(pages: Sequence[Page], starts: Sequence[int], offset: int) -> int:

@@ -27,12 +27,19 @@ def skipped(found: Found) -> dict[str, str]:
 def test_files_come_sorted_with_slashes_and_their_format(tmp_path: Path) -> None:
     make(tmp_path, "b/z.md", "a.txt", "b/a.PDF", "c/d/e.html")
     found = walk(tmp_path)
-    assert [(f.source, f.format.name) for f in found.files] == [("a.txt", "text"), ("b/a.PDF", "pdf"), ("b/z.md", "markdown"), ("c/d/e.html", "html")]
+    assert [(f.source, f.format.name) for f in found.files] == [
+        ("a.txt", "text"),
+        ("b/a.PDF", "pdf"),
+        ("b/z.md", "markdown"),
+        ("c/d/e.html", "html"),
+    ]
     assert not found.skipped
     assert not found.failed
 
 
-@pytest.mark.parametrize("name", ["人事規章.md", "with space.txt", "two\nlines.md", "emoji 🦆.txt", "tab\t.md", "quote'\".txt", "ﬁ\u202eecap.md"])
+@pytest.mark.parametrize(
+    "name", ["人事規章.md", "with space.txt", "two\nlines.md", "emoji 🦆.txt", "tab\t.md", "quote'\".txt", "ﬁ\u202eecap.md"]
+)
 def test_any_name_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
     make(tmp_path, name)
     assert sources(walk(tmp_path)) == [name]

@@ -21,7 +21,9 @@ def refusal(data: bytes) -> Unreadable:
 
 
 def test_headings_by_style_by_what_it_is_based_on_and_by_outline_level() -> None:
-    body = paragraph("文件名稱", style="T") + paragraph("一級", style="H1") + paragraph("二級", style="Mine") + paragraph("三級", style="Lvl")
+    body = (
+        paragraph("文件名稱", style="T") + paragraph("一級", style="H1") + paragraph("二級", style="Mine") + paragraph("三級", style="Lvl")
+    )
     parsed = docx.load(make(body + paragraph("內文。")))
     assert [(b.level, b.label) for b in parsed.blocks if b.kind == "heading"] == [(1, "文件名稱"), (1, "一級"), (2, "二級"), (3, "三級")]
     assert shape(parsed)[-1] == ("paragraph", "內文。")
@@ -114,7 +116,9 @@ def test_changes_are_accepted_and_breaks_kept() -> None:
 
 def test_content_controls_and_text_boxes_are_read_once() -> None:
     box = f"<w:txbxContent>{paragraph('in a box')}</w:txbxContent>"
-    alternate = f"<w:r><mc:AlternateContent xmlns:mc='m'><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r>"
+    alternate = (
+        f"<w:r><mc:AlternateContent xmlns:mc='m'><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r>"
+    )
     body = f"<w:sdt><w:sdtContent>{paragraph('controlled')}</w:sdtContent></w:sdt><w:p><w:r><w:t>beside</w:t></w:r>{alternate}</w:p>"
     assert shape(docx.load(make(body))) == [("paragraph", "controlled"), ("paragraph", "beside"), ("paragraph", "in a box")]
 
@@ -159,7 +163,9 @@ def test_what_cannot_be_read_says_why(data: bytes, reason: str, words: str) -> N
 
 
 def test_a_broken_side_part_costs_only_itself() -> None:
-    parsed = docx.load(make(paragraph("Heading", style="H1") + paragraph("Text"), extra={"word/styles.xml": b"<oops", "docProps/core.xml": b""}))
+    parsed = docx.load(
+        make(paragraph("Heading", style="H1") + paragraph("Text"), extra={"word/styles.xml": b"<oops", "docProps/core.xml": b""})
+    )
     assert shape(parsed) == [("paragraph", "Heading"), ("paragraph", "Text")]
 
 

@@ -39,12 +39,16 @@ def test_a_page_of_all_kinds() -> None:
     assert next(b.label for b in parsed.blocks if b.kind == "table") == "| Name | Price |"
 
 
-ARTICLE = "".join(f"<h2>Part {n}</h2><p>{'The pump of this part moves water from the lower tank to the upper one. ' * 4}</p>" for n in range(12))
+ARTICLE = "".join(
+    f"<h2>Part {n}</h2><p>{'The pump of this part moves water from the lower tank to the upper one. ' * 4}</p>" for n in range(12)
+)
 MENU = "<div class='sidebar menu'><ul>" + "".join(f"<li><a href='/p{n}'>Section link {n}</a></li>" for n in range(40)) + "</ul></div>"
 
 
 def test_boilerplate_of_a_long_page_goes_and_its_headings_stay() -> None:
-    parsed = load(f"<html><body>{MENU}<article><h1>Pumps</h1>{ARTICLE}</article><div class='cookie-banner'><p>We use cookies.</p></div></body></html>")
+    parsed = load(
+        f"<html><body>{MENU}<article><h1>Pumps</h1>{ARTICLE}</article><div class='cookie-banner'><p>We use cookies.</p></div></body></html>"
+    )
     assert "Section link" not in parsed.text
     assert parsed.text.startswith("Pumps")
     assert [b.label for b in parsed.blocks if b.kind == "heading"] == ["Pumps", *(f"Part {n}" for n in range(12))]
@@ -76,7 +80,9 @@ def test_a_layout_table_is_read_as_text_and_a_data_table_as_rows() -> None:
     assert shape(parsed) == [("heading", "In a frame"), ("paragraph", "Text."), ("table", "| a | b |")]
 
 
-@pytest.mark.parametrize("source", ["", "   ", "<html></html>", "<html><body><script>draw()</script></body></html>", "<!-- c -->", "<img src=x>"])
+@pytest.mark.parametrize(
+    "source", ["", "   ", "<html></html>", "<html><body><script>draw()</script></body></html>", "<!-- c -->", "<img src=x>"]
+)
 def test_a_page_without_text_says_so(source: str) -> None:
     with pytest.raises(Unreadable) as caught:
         load(source)

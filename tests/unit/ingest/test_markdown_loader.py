@@ -84,7 +84,9 @@ def test_a_rule_at_the_top_is_no_front_matter() -> None:
 
 
 def test_comments_and_tags_go_and_their_content_stays() -> None:
-    parsed = load("Before <b>bold</b> <!-- not\nread --> after.<br>Next\n\n<div align='center'>\n\n**Kept**\n\n</div>\n<script>\nvar x = 1;\n</script>\nEnd")
+    parsed = load(
+        "Before <b>bold</b> <!-- not\nread --> after.<br>Next\n\n<div align='center'>\n\n**Kept**\n\n</div>\n<script>\nvar x = 1;\n</script>\nEnd"
+    )
     assert "not\nread" not in parsed.text
     assert "var x" not in parsed.text
     assert [text for _, text in shape(parsed)] == ["Before bold  after.\nNext", "**Kept**", "End"]
@@ -136,7 +138,25 @@ def test_blocks_are_in_order_and_apart() -> None:
 
 @pytest.mark.parametrize(
     "unit",
-    ["# ", "<div ", "<!--", "`", "` ", "|\n", "- a\n\n", "![a](", "***a", "---\n", "a: b\n", "    a\n", "```\n", "[[a", "# a [[", "<A x={", "| a |\n|-|\n"],
+    [
+        "# ",
+        "<div ",
+        "<!--",
+        "`",
+        "` ",
+        "|\n",
+        "- a\n\n",
+        "![a](",
+        "***a",
+        "---\n",
+        "a: b\n",
+        "    a\n",
+        "```\n",
+        "[[a",
+        "# a [[",
+        "<A x={",
+        "| a |\n|-|\n",
+    ],
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
     started = time.process_time()

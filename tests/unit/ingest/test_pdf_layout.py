@@ -36,12 +36,21 @@ def test_wrapped_english_is_joined_by_spaces_and_ends_with_its_short_line() -> N
 
 
 def test_wrapped_chinese_is_joined_without_spaces() -> None:
-    given = lines("本公司員工請假應於三日前以書面提出申請並經主管核准後方得休假", "遇有急病或緊急事故時得於事後補辦請假手續其期限為三日內併附證", "明。")
-    assert texts(given) == ["本公司員工請假應於三日前以書面提出申請並經主管核准後方得休假遇有急病或緊急事故時得於事後補辦請假手續其期限為三日內併附證明。"]
+    given = lines(
+        "本公司員工請假應於三日前以書面提出申請並經主管核准後方得休假",
+        "遇有急病或緊急事故時得於事後補辦請假手續其期限為三日內併附證",
+        "明。",
+    )
+    assert texts(given) == [
+        "本公司員工請假應於三日前以書面提出申請並經主管核准後方得休假遇有急病或緊急事故時得於事後補辦請假手續其期限為三日內併附證明。"
+    ]
 
 
 def test_chinese_with_words_of_english_keeps_their_spaces() -> None:
-    given = lines("本系統以 vLLM 伺服器產生回答並以引文證明每一個句子的來源頁碼 OpenAI", "相容介面也能使用所以任何聊天程式都能連上本系統並得到附引文的回答")
+    given = lines(
+        "本系統以 vLLM 伺服器產生回答並以引文證明每一個句子的來源頁碼 OpenAI",
+        "相容介面也能使用所以任何聊天程式都能連上本系統並得到附引文的回答",
+    )
     assert texts(given)[0].startswith("本系統以 vLLM 伺服器產生回答並以引文證明每一個句子的來源頁碼 OpenAI 相容介面")
 
 
@@ -61,8 +70,15 @@ def test_an_indented_line_after_a_full_stop_begins_a_paragraph() -> None:
 
 
 def test_items_of_a_list_are_blocks_and_keep_their_wrapped_lines() -> None:
-    given = lines("• The first item is long and goes on over the end of its line, so", "it has two lines.", "• Second", "1. Numbered", "(2) Bracketed")
-    assert texts(given) == ["• The first item is long and goes on over the end of its line, so it has two lines.", "• Second", "1. Numbered", "(2) Bracketed"]
+    given = lines(
+        "• The first item is long and goes on over the end of its line, so", "it has two lines.", "• Second", "1. Numbered", "(2) Bracketed"
+    )
+    assert texts(given) == [
+        "• The first item is long and goes on over the end of its line, so it has two lines.",
+        "• Second",
+        "1. Numbered",
+        "(2) Bracketed",
+    ]
 
 
 def test_short_lines_keep_their_ends() -> None:
@@ -90,7 +106,10 @@ def test_the_second_column_follows_the_first() -> None:
 
 
 def test_lines_without_positions_are_joined_by_their_width() -> None:
-    given = [Line(text, 1, 0.0, float(len(text))) for text in ("A line that is as long as the lines of this text are", "and one that follows it.", "Short")]
+    given = [
+        Line(text, 1, 0.0, float(len(text)))
+        for text in ("A line that is as long as the lines of this text are", "and one that follows it.", "Short")
+    ]
     assert texts(given) == ["A line that is as long as the lines of this text are and one that follows it.", "Short"]
 
 
@@ -130,7 +149,13 @@ def page(number: int, *body: str, header: str = "", footer: str = "") -> list[Li
     return made + (lines(footer, page=number, top=30) if footer else [])
 
 
-BODY = ("Text of page {} that differs", "from every other page {} in its words", "and goes on for some lines", "more until {} it ends.", "The end {}.")
+BODY = (
+    "Text of page {} that differs",
+    "from every other page {} in its words",
+    "and goes on for some lines",
+    "more until {} it ends.",
+    "The end {}.",
+)
 
 
 def body(number: int) -> list[str]:

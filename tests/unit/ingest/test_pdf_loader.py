@@ -51,7 +51,13 @@ def test_without_an_outline_large_letters_are_headings() -> None:
 
 @pytest.mark.parametrize(
     ("stated", "title"),
-    [("Handbook of pumps", "Handbook of pumps"), ("Microsoft Word - draft3.doc", "Pumps"), ("untitled", "Pumps"), ("report.pdf", "Pumps"), ("", "Pumps")],
+    [
+        ("Handbook of pumps", "Handbook of pumps"),
+        ("Microsoft Word - draft3.doc", "Pumps"),
+        ("untitled", "Pumps"),
+        ("report.pdf", "Pumps"),
+        ("", "Pumps"),
+    ],
 )
 def test_the_stated_title_is_used_when_it_says_something(stated: str, title: str) -> None:
     assert pdf.load(make([f"# Pumps\n{LONG}"], title=stated)).title == title

@@ -73,7 +73,9 @@ def test_nothing_to_read_is_no_text(data: bytes) -> None:
     assert caught.value.reason == "no text"
 
 
-@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, b"\0" * 5000, bytes(range(32)) * 100, b"MZ\x90\0\x03\0\0\0" * 500])
+@pytest.mark.parametrize(
+    "data", [b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, b"\0" * 5000, bytes(range(32)) * 100, b"MZ\x90\0\x03\0\0\0" * 500]
+)
 def test_binary_data_is_not_indexed_as_text(data: bytes) -> None:
     with pytest.raises(Unreadable) as caught:
         text.load(data)

@@ -1,0 +1,186 @@
+"""A file breaks one child and itself, never the ingest; the next file is parsed by a fresh child."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from core.errors import Unreadable
+from ingest.loaders.formats import Format, format_named
+from ingest.sandbox import Sandbox
+from tests.unit.ingest.samples import docx, paragraph, pdf_bomb
+
+MARKDOWN = format_named("markdown")
+PDF = format_named("pdf")
+
+# A child that speaks the protocol and does what the file says.
+HOSTILE = """
+import json, os, resource, sys, time
+while header := sys.stdin.buffer.readline():
+    data = sys.stdin.buffer.read(json.loads(header)["size"])
+    word, _, number = data.decode().partition(" ")
+    if word == "sleep":
+        time.sleep(float(number))
+    elif word == "signal":
+        os.kill(os.getpid(), int(number))
+    elif word == "exit":
+        sys.exit(int(number))
+    elif word == "eat":
+        eaten = bytearray(int(number) * 1_000_000)
+        os.abort()
+    elif word == "noise":
+        sys.stdout.write("not an answer")
+        sys.exit(0)
+    body = json.dumps({"text": str(os.getpid()), "title": "", "pages": [], "blocks": [], "metadata": {}}).encode()
+    sys.stdout.buffer.write(json.dumps({"size": len(body), "last": word == "last"}).encode() + b"\\n" + body)
+    sys.stdout.buffer.flush()
+    if word == "last":
+        break
+"""
+
+
+@pytest.fixture
+def hostile() -> Iterator[Sandbox]:
+    with Sandbox(seconds=5, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def real() -> Iterator[Sandbox]:
+    with Sandbox(seconds=20, memory_mb=512, characters=100_000) as sandbox:
+        yield sandbox
+
+
+def failure(sandbox: Sandbox, data: bytes, chosen: Format = MARKDOWN) -> Unreadable:
+    with pytest.raises(Unreadable) as caught:
+        sandbox.parse(data, chosen)
+    return caught.value
+
+
+def test_one_child_serves_many_files(hostile: Sandbox) -> None:
+    pids = {hostile.parse(b"fine", MARKDOWN).text for _ in range(50)}
+    assert len(pids) == 1
+    assert hostile.started == 1
+    assert pids != {str(os.getpid())}
+
+
+@pytest.mark.parametrize(
+    ("file", "reason", "words"),
+    [
+        (f"signal {int(signal.SIGSEGV)}", "damaged", "SIGSEGV"),
+        ("exit 3", "damaged", "exit code 3"),
+        ("noise", "damaged", "exit code 0"),
+        (f"signal {int(signal.SIGKILL)}", "limit", "QA_PARSE_MEMORY_MB"),
+        (f"signal {int(signal.SIGXCPU)}", "limit", "QA_PARSE_SECONDS"),
+        ("eat 600", "limit", "QA_PARSE_MEMORY_MB"),
+    ],
+)
+def test_a_child_that_dies_fails_its_file_alone(hostile: Sandbox, file: str, reason: str, words: str) -> None:
+    before = hostile.parse(b"fine", MARKDOWN).text
+    error = failure(hostile, file.encode())
+    assert (error.reason, words in error.detail) == (reason, True)
+    assert hostile.parse(b"fine", MARKDOWN).text != before
+    assert hostile.started == 2
+
+
+def test_a_file_that_takes_too_long_is_given_up() -> None:
+    with Sandbox(seconds=0.3, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
+        started = time.monotonic()
+        error = failure(sandbox, b"sleep 30")
+        assert time.monotonic() - started < 5
+        assert error.reason == "limit"
+        assert "QA_PARSE_SECONDS" in error.detail
+
+
+def test_a_child_that_says_it_is_the_last_answer_is_replaced(hostile: Sandbox) -> None:
+    first = hostile.parse(b"last", MARKDOWN).text
+    assert hostile.parse(b"fine", MARKDOWN).text != first
+
+
+def test_threads_use_children_of_their_own(hostile: Sandbox) -> None:
+    found: list[str] = []
+    threads = [threading.Thread(target=lambda: found.append(hostile.parse(b"sleep 0.3", MARKDOWN).text)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 3
+
+
+def test_closing_ends_idle_and_busy_children(hostile: Sandbox) -> None:
+    errors: list[Unreadable] = []
+    pid = int(hostile.parse(b"fine", MARKDOWN).text)
+    thread = threading.Thread(target=lambda: errors.append(failure(hostile, b"sleep 60")))
+    thread.start()
+    time.sleep(0.3)
+    started = time.monotonic()
+    hostile.close()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert time.monotonic() - started < 5
+    assert errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_secrets_of_the_environment_do_not_reach_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QA_GENERATOR_KEY", "secret")
+    program = HOSTILE.replace("str(os.getpid())", "str(sorted(os.environ))")
+    with Sandbox(seconds=5, memory_mb=1024, characters=1000, command=(sys.executable, "-c", program)) as sandbox:
+        assert "QA_GENERATOR_KEY" not in sandbox.parse(b"fine", MARKDOWN).text
+
+
+# ---- the real child
+
+
+def test_a_real_file_comes_back_as_it_was_parsed(real: Sandbox) -> None:
+    parsed = real.parse("# 標題\n\n| a |\n|---|\n| 🦆 |\n".encode(), MARKDOWN)
+    assert parsed.title == "標題"
+    assert [(b.kind, b.level, b.label) for b in parsed.blocks] == [("heading", 1, "標題"), ("table", 0, "| a |")]
+    assert parsed.pages[0].end == len(parsed.text)
+
+
+def test_a_loader_s_reason_is_passed_on(real: Sandbox) -> None:
+    assert failure(real, b"", MARKDOWN).reason == "no text"
+    assert failure(real, b"no pdf", PDF).reason == "damaged"
+
+
+def test_nothing_unstorable_comes_back(real: Sandbox) -> None:
+    parsed = real.parse("a\0b".encode() + b"\xed\xa0\x80 c " * 2 + "好".encode() * 50, MARKDOWN)
+    parsed.text.encode("utf-8")
+    assert "\0" not in parsed.text
+
+
+def test_a_text_that_is_too_long_is_refused_with_the_setting(real: Sandbox) -> None:
+    for data in (b"a " * 60_000, b"a" * 500_000):
+        error = failure(real, data)
+        assert error.reason == "limit"
+        assert "QA_DOCUMENT_CHARS" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [(pdf_bomb(80), "pdf"), (docx("".join([paragraph("a")] * 250_000)), "docx")],
+    ids=["content stream", "xml"],
+)
+def test_a_bomb_is_a_limit_and_the_next_file_is_parsed(data: bytes, name: str) -> None:
+    assert len(data) < 200_000
+    with Sandbox(seconds=20, memory_mb=128, characters=100_000) as sandbox:
+        assert failure(sandbox, data, format_named(name)).reason == "limit"
+        assert sandbox.parse(b"still works", MARKDOWN).text == "still works"
+
+
+def test_a_child_that_reads_markdown_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom ingest import parser\n"
+        "real = parser.parse\n"
+        "def parse(*a):\n    answer, spent = real(*a)\n    answer['title'] = ' '.join(sys.modules)\n    return answer, spent\n"
+        "parser.parse = parse\nsys.exit(parser.main(sys.argv[1:]))"
+    )
+    with Sandbox(seconds=20, memory_mb=1024, characters=1000, command=(sys.executable, "-c", program)) as sandbox:
+        loaded = set(sandbox.parse(b"text", MARKDOWN).title.split())
+    assert not loaded & {"torch", "faiss", "tantivy", "sqlite3", "sentence_transformers", "numpy", "pypdfium2", "pypdf", "trafilatura"}
