@@ -71,7 +71,11 @@ class CompiledEmbedder:
         self._whole.no_padding()
         self._whole.no_truncation()
         core = openvino.Core()
-        options: dict[str, Any] = {"PERFORMANCE_HINT": "THROUGHPUT", "INFERENCE_PRECISION_HINT": _precision(core)}
+        options: dict[str, Any] = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": _precision(core),
+            "ENABLE_CPU_PINNING": False,  # a thread pinned to the core of a busy neighbour, such as the model server, waits for it
+        }
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         self._network = core.compile_model(network, "CPU", options)

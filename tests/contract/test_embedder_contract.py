@@ -1,10 +1,14 @@
 """What every embedder promises; the fake and the real ones pass the same suite."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from core.errors import BadRequest, NotFound
+from index.compiled import SAME
+from index.embedder import open_embedder, weights_id
 from index.fakes import FakeEmbedder
 from index.records import Embedder
 
@@ -18,6 +22,8 @@ TEXTS = [
     "word " * 700,
     "The filter is replaced once a year.",
 ]
+
+FIVE_NUMBERS = [0.0397, -0.0095, -0.0569, -0.0348, 0.0611]
 
 
 class EmbedderContract:
@@ -84,3 +90,60 @@ class TestFakeEmbedder(EmbedderContract):
     @pytest.fixture
     def embedder(self) -> Embedder:
         return FakeEmbedder()
+
+
+@pytest.fixture(scope="module")
+def compiled(embedder_folder: Path) -> Embedder:
+    return open_embedder(embedder_folder, backend="openvino")
+
+
+@pytest.fixture(scope="module")
+def reference(embedder_folder: Path) -> Embedder:
+    return open_embedder(embedder_folder, backend="torch")
+
+
+@pytest.mark.real
+class TestCompiledEmbedder(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, compiled: Embedder) -> Embedder:
+        return compiled
+
+    def test_its_vectors_are_those_of_the_reference(self, compiled: Embedder, reference: Embedder) -> None:
+        assert (compiled.id, compiled.dimension, compiled.max_tokens) == (reference.id, reference.dimension, reference.max_tokens)
+        assert (compiled.encode_documents(TEXTS) * reference.encode_documents(TEXTS)).sum(axis=1).min() >= SAME
+        assert (compiled.encode_queries(TEXTS) * reference.encode_queries(TEXTS)).sum(axis=1).min() >= SAME
+        assert compiled.count_tokens(TEXTS) == reference.count_tokens(TEXTS)
+
+    def test_five_numbers_of_this_revision(self, compiled: Embedder) -> None:
+        """Another prompt, pooling or tokenizer would change them."""
+        found = compiled.encode_queries(["勞工每日正常工作時間不得超過八小時。"])[0][:5]
+        assert found == pytest.approx(FIVE_NUMBERS, abs=5e-3)
+
+    def test_it_knows_both_languages(self, compiled: Embedder) -> None:
+        question = compiled.encode_queries(["How many hours may an employee work a day?"])[0]
+        hours, pump = compiled.encode_documents(["勞工每日正常工作時間不得超過八小時。", "水泵的濾網應每年更換一次。"]) @ question
+        assert hours > pump
+
+
+@pytest.mark.real
+class TestTorchEmbedder(EmbedderContract):
+    @pytest.fixture
+    def embedder(self, reference: Embedder) -> Embedder:
+        return reference
+
+
+def test_a_folder_without_a_model_and_an_unknown_backend_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="python -m models pull"):
+        open_embedder(tmp_path)
+    with pytest.raises(BadRequest, match="openvino"):
+        open_embedder(tmp_path, backend="magic")
+
+
+def test_the_name_follows_the_weights(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    first = weights_id(tmp_path)
+    assert first == weights_id(tmp_path)
+    assert first.startswith(tmp_path.name + "-")
+    (tmp_path / "model.safetensors").write_bytes(b"two")
+    assert weights_id(tmp_path) != first
