@@ -12,12 +12,13 @@ from typing import TextIO
 from core.errors import BadRequest, NotFound, QaError
 from core.logs import set_up_logs
 from core.settings import Settings, read_settings
-from index.embedder import open_embedder
+from index.embedder import open_embedder, weights_id
 from index.ledger import Ledger
 from index.records import DocumentRecord, Embedder
 from index.writer import Writer
 from ingest.chunking import chunker_version
 from ingest.discover import Found, walk
+from ingest.embedding import LazyEmbedder
 from ingest.pipeline import Ingest, Report, make_plan, planned
 from ingest.progress import Progress
 from ingest.report import as_json, language_of, render, shown
@@ -67,8 +68,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def settings_embedder(settings: Settings) -> Embedder:
-    """The embedder that the settings name."""
-    return open_embedder(weights_dir(settings.embedder, settings), backend=settings.embedder_backend, threads=settings.threads)
+    """The embedder that the settings name, not loaded yet."""
+    folder = weights_dir(settings.embedder, settings)
+    return LazyEmbedder(weights_id(folder), lambda: open_embedder(folder, backend=settings.embedder_backend, threads=settings.threads))
 
 
 def main(

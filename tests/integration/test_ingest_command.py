@@ -231,7 +231,7 @@ def test_a_dry_run_writes_nothing_and_needs_no_embedder(desk: Desk) -> None:
     desk.write("a.md", "One.")
 
     def none(settings: Settings) -> FakeEmbedder:
-        raise AssertionError("a dry run loads no model")
+        raise AssertionError(f"a dry run loads no model, not even {settings.embedder}")
 
     out = io.StringIO()
     code = main([str(desk.folder), "--dry-run"], environ={"QA_DATA_DIR": str(desk.data)}, embedder=none, out=out, err=io.StringIO())

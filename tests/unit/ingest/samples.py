@@ -106,7 +106,8 @@ _NUMBERING = (
 def docx(body: str, *, title: str = "", author: str = "", extra: dict[str, bytes] | None = None, head: str = "") -> bytes:
     """A Word document of this body XML (see `paragraph` and `table`), with the styles and lists named above."""
     parts = {
-        "_rels/.rels": f'<Relationships xmlns="x"><Relationship Id="r1" Type="{OFFICE_DOCUMENT}" Target="word/document.xml"/></Relationships>',
+        "_rels/.rels": '<Relationships xmlns="x">'
+        f'<Relationship Id="r1" Type="{OFFICE_DOCUMENT}" Target="word/document.xml"/></Relationships>',
         "word/document.xml": f'{head}<w:document xmlns:w="{W}" xmlns:r="{R}"><w:body>{body}</w:body></w:document>',
         "word/styles.xml": f'<w:styles xmlns:w="{W}">{_STYLES}</w:styles>',
         "word/numbering.xml": f'<w:numbering xmlns:w="{W}">{_NUMBERING}</w:numbering>',

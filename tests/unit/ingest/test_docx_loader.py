@@ -132,8 +132,9 @@ def test_footnotes_come_at_the_end() -> None:
 def test_another_name_space_and_main_part_are_read() -> None:
     """As the strict variant of the format, and some exporters, write it."""
     strict = f'<w:document xmlns:w="http://purl.oclc.org/ooxml/wordprocessingml/main"><w:body>{paragraph("Strict.")}</w:body></w:document>'
-    relation = '<Relationships xmlns="x"><Relationship Type="http://purl.oclc.org/ooxml/officeDocument/relationships/officeDocument" Target="/doc/main.xml"/>'
-    data = archive({"_rels/.rels": (relation + "</Relationships>").encode(), "doc/main.xml": strict.encode()})
+    kind = "http://purl.oclc.org/ooxml/officeDocument/relationships/officeDocument"
+    relations = f'<Relationships xmlns="x"><Relationship Type="{kind}" Target="/doc/main.xml"/></Relationships>'
+    data = archive({"_rels/.rels": relations.encode(), "doc/main.xml": strict.encode()})
     assert docx.load(data).text == "Strict."
 
 
@@ -169,14 +170,19 @@ def test_a_broken_side_part_costs_only_itself() -> None:
     assert shape(parsed) == [("paragraph", "Heading"), ("paragraph", "Text")]
 
 
+def with_stated_size(size: int) -> bytes:
+    """A document whose directory states another unpacked size of its main part."""
+    data = bytearray(make(paragraph("Some text that is long enough.")))
+    at = data.find(b"word/document.xml", data.find(b"PK\x01\x02"))
+    data[at - 22 : at - 18] = size.to_bytes(4, "little")
+    return bytes(data)
+
+
 def test_a_part_that_unpacks_to_too_much_is_refused_before_it_is_unpacked() -> None:
-    error = refusal(make("", extra={"word/document.xml": b" " * 130_000_000}))
+    error = refusal(with_stated_size(130_000_000))
     assert error.reason == "limit"
-    assert "MB unpacked" in error.detail
+    assert "130 MB unpacked" in error.detail
 
 
 def test_a_part_that_lies_about_its_size_is_damaged() -> None:
-    data = bytearray(make(paragraph("Some text that is long enough.")))
-    at = data.find(b"word/document.xml", data.find(b"PK\x01\x02"))
-    data[at - 22 : at - 18] = (10).to_bytes(4, "little")  # uncompressed size in the directory
-    assert refusal(bytes(data)).reason == "damaged"
+    assert refusal(with_stated_size(10)).reason == "damaged"

@@ -96,10 +96,7 @@ def test_entities_are_not_expanded_and_files_not_read() -> None:
 
 @pytest.mark.parametrize("unit", ["<div>", "<b>", "<table><tr><td>", "<ul><li>", "<p>a", "<!--", "&#0;", "<td>a"])
 def test_hostile_nesting_ends(unit: str) -> None:
-    try:
-        load("<p>start</p>" + unit * 3_000 + "end")
-    except Unreadable as error:
-        assert error.reason in ("no text", "damaged")
+    assert load("<p>start</p>" + unit * 3_000 + "end").text.startswith("start")
 
 
 def test_surrogates_and_nul_are_replaced() -> None:

@@ -1,5 +1,6 @@
 """Markdown keeps its words and its structure, and loses what nobody reads."""
 
+import contextlib
 import time
 
 import pytest
@@ -42,7 +43,8 @@ def test_a_document_of_all_kinds() -> None:
 
 def test_headings_of_every_form() -> None:
     parsed = load(
-        "Big\n===\n\nSmaller\n-------\n\n### Closed ###\n\n####### seven\n\n#標題\n\n#hashtag\n\n# [Linked](http://x.y) **bold** `code` _it_ [[id]]\n\n"
+        "Big\n===\n\nSmaller\n-------\n\n### Closed ###\n\n####### seven\n\n#標題\n\n#hashtag\n\n"
+        "# [Linked](http://x.y) **bold** `code` _it_ [[id]]\n\n"
         "## With id {#here}\n\n# 3 \\* 4 &amp; C#\n\n#\n\ntext"
     )
     assert headings(parsed) == [
@@ -85,7 +87,8 @@ def test_a_rule_at_the_top_is_no_front_matter() -> None:
 
 def test_comments_and_tags_go_and_their_content_stays() -> None:
     parsed = load(
-        "Before <b>bold</b> <!-- not\nread --> after.<br>Next\n\n<div align='center'>\n\n**Kept**\n\n</div>\n<script>\nvar x = 1;\n</script>\nEnd"
+        "Before <b>bold</b> <!-- not\nread --> after.<br>Next\n\n<div align='center'>\n\n**Kept**\n\n</div>\n"
+        "<script>\nvar x = 1;\n</script>\nEnd"
     )
     assert "not\nread" not in parsed.text
     assert "var x" not in parsed.text
@@ -160,10 +163,8 @@ def test_blocks_are_in_order_and_apart() -> None:
 )
 def test_time_grows_with_the_length_only(unit: str) -> None:
     started = time.process_time()
-    try:
+    with contextlib.suppress(Unreadable):
         load(unit * (100_000 // len(unit)))
-    except Unreadable:
-        pass
     assert time.process_time() - started < 3
 
 

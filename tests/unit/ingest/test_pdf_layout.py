@@ -30,7 +30,8 @@ def test_wrapped_english_is_joined_by_spaces_and_ends_with_its_short_line() -> N
         "as the first.",
     )
     assert texts(given) == [
-        "The pump moves water from the lower tank to the upper one and stops when the float switch opens, which happens at a level of two metres.",
+        "The pump moves water from the lower tank to the upper one and stops when the float switch opens,"
+        " which happens at a level of two metres.",
         "The second paragraph begins on a line of its own and is as wide as the first.",
     ]
 

@@ -62,6 +62,7 @@ class Parser:
         self.parsed = 0
 
     def parse(self, data: bytes, chosen: Format) -> Parsed:
+        assert chosen.name == "markdown"
         self.parsed += 1
         text = data.decode()
         if text.startswith("FAIL "):

@@ -150,7 +150,7 @@ def test_a_loader_s_reason_is_passed_on(real: Sandbox) -> None:
 
 
 def test_nothing_unstorable_comes_back(real: Sandbox) -> None:
-    parsed = real.parse("a\0b".encode() + b"\xed\xa0\x80 c " * 2 + "好".encode() * 50, MARKDOWN)
+    parsed = real.parse(b"a\0b" + b"\xed\xa0\x80 c " * 2 + "好".encode() * 50, MARKDOWN)
     parsed.text.encode("utf-8")
     assert "\0" not in parsed.text
 

@@ -6,8 +6,14 @@ from core.errors import Unreadable
 from ingest.loaders import text
 from ingest.loaders.parsed import Parsed
 
-TRADITIONAL = "本公司員工應於每日上午九時前到達辦公室，並以識別證刷卡。請假須於三日前提出申請，經主管核准後生效。特別休假依年資計算，滿一年者給予七日。"
-SIMPLIFIED = "本公司员工应于每日上午九时前到达办公室，并以识别证刷卡。请假须于三日前提出申请，经主管核准后生效。特别休假依年资计算，满一年者给予七日。"
+TRADITIONAL = (
+    "本公司員工應於每日上午九時前到達辦公室，並以識別證刷卡。請假須於三日前提出申請，經主管核准後生效。"
+    "特別休假依年資計算，滿一年者給予七日。"
+)
+SIMPLIFIED = (
+    "本公司员工应于每日上午九时前到达办公室，并以识别证刷卡。请假须于三日前提出申请，经主管核准后生效。"
+    "特别休假依年资计算，满一年者给予七日。"
+)
 
 
 def spans(parsed: Parsed, kind: str = "paragraph") -> list[str]:
@@ -88,7 +94,8 @@ def test_a_stray_control_character_is_no_binary_data() -> None:
 
 def test_paragraphs_and_chapter_lines() -> None:
     parsed = text.load(
-        "第一章 總則\n\n第 1 條 本辦法依公司章程訂定。\n\n  Chapter 2 Leave\n\nText of it,\nover two lines.\n\n第二天我們去了很遠的地方。".encode()
+        "第一章 總則\n\n第 1 條 本辦法依公司章程訂定。\n\n  Chapter 2 Leave\n\nText of it,\nover two lines.\n\n"
+        "第二天我們去了很遠的地方。".encode()
     )
     assert spans(parsed, "heading") == ["第一章 總則", "Chapter 2 Leave"]
     assert [b.level for b in parsed.blocks if b.kind == "heading"] == [1, 1]
