@@ -56,5 +56,5 @@ def test_after_an_unforeseen_error_the_process_is_replaced() -> None:
 
 
 def test_nul_and_surrogates_never_leave() -> None:
-    found = answer("text", "a\0b ".encode() + "好的。".encode() * 30)
+    found = answer("text", b"a\0b " + "好的。".encode() * 30)
     assert "\0" not in str(found["text"])
