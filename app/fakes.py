@@ -15,8 +15,8 @@ Reply = str | Exception | Callable[[Sequence[Message]], str]
 def copy_first_passage(messages: Sequence[Message]) -> str:
     """A model that copies: the first line of text of the first passage, marked."""
     lines = messages[-1].content.splitlines()
-    at = next((i for i, line in enumerate(lines) if line.startswith("[1]")), None)
-    return f"{lines[at + 1]}[1]" if at is not None and at + 1 < len(lines) else "NOT IN THE DOCUMENTS"
+    at = next((i for i, line in enumerate(lines) if line == "<text>"), None)
+    return f"{lines[at + 1]}" if at is not None and at + 1 < len(lines) else "NOT IN THE DOCUMENTS"
 
 
 @dataclass(slots=True)
