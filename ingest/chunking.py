@@ -14,7 +14,7 @@ from core.sentences import sentence_spans
 from core.types import Document, Page, Passage
 from ingest.loaders.parsed import Block, Parsed
 
-CHUNKER = "2"  # of loaders and chunking together: a change makes every document be read again
+CHUNKER = "1"  # of loaders and chunking together: a change makes every document be read again
 _LONGEST_PIECE = 480  # characters of a sentence that are counted as one piece
 _LONGEST_LABEL = 300  # characters of a heading or a table's header that go with a passage
 _PATH_TOKENS = 96  # most of the path of headings, so that the passage itself is not cut by the embedder

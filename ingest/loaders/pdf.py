@@ -1,10 +1,12 @@
 """PDF: pdfium gives the text with positions, pypdf the outline, labels and metadata; layout makes paragraphs of it."""
 
+import ctypes
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pypdfium2 as pdfium
+from pypdfium2 import raw
 
 from core.errors import Unreadable
 from core.types import Page
@@ -18,6 +20,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f\ufeff\ufffe\uffff]")
 _POOR_TITLE = re.compile(
     r"untitled|microsoft (?:word|powerpoint)|\.(?:docx?|pptx?|pdf|tex|dvi|indd|qxd|xlsx?)\s*$|^[\W\d_]*$", re.IGNORECASE
 )
+_BOLD = re.compile(rb"bold|black|heavy|demi|(?:SF|CM|EC)BX", re.IGNORECASE)
 _LETTERS = re.compile(r"[\W_]+")
 _LONGEST_HEADING = 120
 
@@ -26,17 +29,22 @@ def load(data: bytes) -> Parsed:
     """Raises Unreadable: `encrypted`, `damaged`, or `no text` when no page has any, as in a scan."""
     if not data:
         raise Unreadable("damaged", "the file is empty")
-    raw = _read_pages(data)
-    count = len(raw)
-    if not any(raw):
+    read = _read_pages(data)
+    count = len(read)
+    if not any(read):
         raise Unreadable("no text", f"{_pages_say(count)}; if it is a scan, run OCR (text recognition) on it first")
     facts = read_facts(data)
-    pages = without_running_lines(raw, facts.labels)
+    pages = without_running_lines(read, facts.labels)
     if not any(pages):
-        pages = raw
+        pages = read
     lines = [line for page in pages for line in page]
-    headings = _outline_headings(lines, facts.outline) or _size_headings(lines)
-    text, blocks, spans = _assemble(paragraphs(lines, frozenset(headings)), headings, lines)
+    outlined = _outline_headings(lines, facts.outline)
+    headings = outlined or _size_headings(lines)
+    groups = paragraphs(lines, frozenset(headings))
+    level_of = {id(lines[index]): level for index, level in headings.items()}
+    if not outlined:
+        level_of |= _bold_headings(groups, level_of)
+    text, blocks, spans = _assemble(groups, level_of, lines)
     metadata = dict(facts.metadata)
     return Parsed(
         text, _title(metadata.pop("title", ""), blocks), _pages(spans, count, facts), blocks, strings({**metadata, "pages": count})
@@ -79,11 +87,11 @@ def _page_lines(pdf: "pdfium.PdfDocument", number: int) -> Iterator[Line]:
         start = 0
         for found in [*_LINE_END.finditer(text), None]:
             end = found.start() if found else len(text)
-            raw = text[start:end]
-            clean = _CONTROL.sub(" ", raw).strip()
+            piece = text[start:end]
+            clean = _CONTROL.sub(" ", piece).strip()
             if clean:
-                first = start + len(raw) - len(raw.lstrip())
-                last = start + len(raw.rstrip()) - 1
+                first = start + len(piece) - len(piece.lstrip())
+                last = start + len(piece.rstrip()) - 1
                 cut = bool(found and found[0] in _CUT)
                 yield _placed(textpage, clean, number + 1, first, last, cut) if positions else _unplaced(clean, number + 1, cut)
             start = found.end() if found else end
@@ -98,7 +106,16 @@ def _placed(textpage: "pdfium.PdfTextPage", text: str, page: int, first: int, la
         right = textpage.get_charbox(last, loose=True)[2]
     except pdfium.PdfiumError:
         return _unplaced(text, page, cut)
-    return Line(text, page, left, right, bottom, max(top - bottom, 0.0), cut) if top > bottom else _unplaced(text, page, cut)
+    if top <= bottom:
+        return _unplaced(text, page, cut)
+    return Line(text, page, left, right, bottom, top - bottom, cut, _is_bold(textpage, first) and _is_bold(textpage, last))
+
+
+def _is_bold(textpage: "pdfium.PdfTextPage", index: int) -> bool:
+    """By the name of the letter's font; the weight that PDFs state is mostly wrong."""
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    raw.FPDFText_GetFontInfo(textpage, index, name, len(name), ctypes.byref(flags))
+    return bool(_BOLD.search(name.value))
 
 
 def _unplaced(text: str, page: int, cut: bool) -> Line:
@@ -150,11 +167,23 @@ def _size_headings(lines: Sequence[Line]) -> dict[int, int]:
     return {index: levels[size] for index, size in large.items()}
 
 
+def _bold_headings(groups: Sequence[Paragraph], level_of: dict[int, int]) -> dict[int, int]:
+    """Without an outline: what stands alone in bold letters is a heading below those of larger letters."""
+    titles = [g for g in groups if id(g.lines[0]) not in level_of and g.is_bold_title]
+    letters = sum(len(line.text) for group in groups for line in group.lines)
+    if sum(len(line.text) for title in titles for line in title.lines) > 0.2 * letters:
+        return {}  # a form, a poster: bold says nothing
+    level = min(6, max(level_of.values(), default=0) + 1)
+    return {id(title.lines[0]): level for title in titles}
+
+
 def _assemble(
-    groups: Sequence[Paragraph], headings: dict[int, int], lines: Sequence[Line]
+    groups: Sequence[Paragraph], level_of: dict[int, int], lines: Sequence[Line]
 ) -> tuple[str, tuple[Block, ...], dict[int, tuple[int, int]]]:
-    """(text, blocks, {page: (start, end)}). Heading lines of one level that follow each other are one heading."""
-    level_of = {id(lines[index]): level for index, level in headings.items()}
+    """(text, blocks, {page: (start, end)}). Heading lines of one level that follow each other are one heading.
+
+    `level_of` has the level of a heading by the identity of its first line.
+    """
     words = count_words(lines)
     parts: list[str] = []
     blocks: list[Block] = []
@@ -201,4 +230,4 @@ def _title(stated: str, blocks: Sequence[Block]) -> str:
     if len(stated) > 2 and not _POOR_TITLE.search(stated):
         return stated
     first = next((b for b in blocks if b.kind == "heading"), None)
-    return first.label if first is not None and first.level == 1 and first.start < 2_000 else ""
+    return first.label if first is not None and first.level == 1 and first.start < 500 else ""

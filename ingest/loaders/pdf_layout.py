@@ -24,6 +24,9 @@ _PAGE_NUMBER = re.compile(
     r"[-–—\s]*(?:page|p\.|第)?\s*(\d{1,4})\s*(?:頁|页)?(?:\s*(?:of|/|,?\s*共)\s*\d{1,4}\s*(?:頁|页)?)?[-–—\s]*", re.IGNORECASE
 )
 _HYPHENATING = frozenset({"self", "non", "well", "cross", "ex"})  # what follows them keeps its hyphen
+_LONGEST_TITLE = 120  # characters
+_TITLE = re.compile(r"[^\W\d_].*[^.。,，;；、\s]\Z")
+_CAPTION = re.compile(r"\s*(?:Table|Figure|Fig\.|圖|表|图)\s*\d", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 
 
@@ -31,8 +34,8 @@ _DIGITS = re.compile(r"\d+")
 class Line:
     """A line of a page. Positions in points from the lower left corner; `size` is the height of its letters.
 
-    `cut` says that the line ended inside a word, at a hyphen which the text no longer has. Without positions, left and right
-    are columns and `size` is 0.
+    `cut` says that the line ended inside a word, at a hyphen which the text no longer has; `bold` that it begins and ends in
+    bold letters. Without positions, left and right are columns and `size` is 0.
     """
 
     text: str
@@ -42,6 +45,7 @@ class Line:
     bottom: float = 0.0
     size: float = 0.0
     cut: bool = False
+    bold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,13 @@ class Paragraph:
 
     lines: tuple[Line, ...]
     breaks: tuple[Break, ...]
+
+    @property
+    def is_bold_title(self) -> bool:
+        """A line or two in bold letters that are no sentence: a heading of the same size as the text."""
+        length = sum(len(line.text) for line in self.lines)
+        bold = all(line.bold for line in self.lines) and length <= _LONGEST_TITLE
+        return bold and bool(_TITLE.search(self.lines[-1].text)) and not _CAPTION.match(self.lines[0].text)
 
     @property
     def is_item(self) -> bool:
@@ -171,6 +182,8 @@ def _between(a: Line, b: Line, edges: dict[tuple[int, int], float], pitch: float
         return "block"
     if a.size and abs(a.bottom - b.bottom) < 0.3 * a.size:
         return "line"
+    if a.bold != b.bold and (ended or not full):
+        return "block"
     if pitch and (a.bottom - b.bottom) / letter > 1.35 * pitch:
         return "block"
     if _ITEM.match(b.text):

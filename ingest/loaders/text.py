@@ -16,6 +16,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# What other files begin with; some of them decode as text, which nobody would want to find.
+_SIGNATURES = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x89PNG", b"GIF8", b"\xff\xd8\xff", b"\x1f\x8b", b"\x7fELF", b"{\\rtf")
 _SAMPLE = 200_000  # bytes looked at when guessing
 
 # The Chinese encodings decode each other's bytes into rare characters; real text is full of these. Both scripts.
@@ -47,6 +49,8 @@ def decode(data: bytes, declared: str = "") -> str:
 
     Raises Unreadable (damaged) when the bytes are not text in any encoding.
     """
+    if data.startswith(_SIGNATURES):
+        raise Unreadable("damaged", "the file is of another format than its name says")
     text = _decoded(data, declared)
     # A text file has hardly any control characters besides the usual white space; a renamed image or program is full of them.
     sample = text[:_SAMPLE]

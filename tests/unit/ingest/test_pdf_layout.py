@@ -1,6 +1,7 @@
 """Lines of a page become paragraphs again, in both scripts, and what repeats on every page goes."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -199,3 +200,41 @@ def test_pages_of_the_same_words_keep_them() -> None:
 def test_a_page_with_nothing_but_its_number_is_empty() -> None:
     pages = [page(1, *body(1)), lines("2", page=2), page(3, *body(3))]
     assert without_running_lines(pages)[1] == []
+
+
+# ---- bold titles
+
+
+def bold(text: str, **place: float) -> Line:
+    [line] = lines(text, **place)  # type: ignore[arg-type]
+    return replace(line, bold=True)
+
+
+def test_a_bold_line_stands_alone() -> None:
+    given = [
+        *lines("The text before it ends in a short line that tells it from the next", "one.", top=700),
+        bold("Safety valves", top=672),
+        *lines("The text after it begins in the very next line of the page, as it does", "in many reports.", top=658),
+    ]
+    groups = paragraphs(given)
+    assert [p.is_bold_title for p in groups] == [False, True, False]
+    assert texts(given)[1] == "Safety valves"
+
+
+def test_a_line_that_happens_to_be_bold_inside_a_sentence_is_no_title() -> None:
+    given = [
+        *lines("The text before it goes on without a full stop into a line of the text", top=700),
+        bold("that an author has set in bold letters from its beginning to its very end", top=686),
+        *lines("and then it goes on as if nothing had happened at all to its letters.", top=672),
+    ]
+    assert len(paragraphs(given)) == 1
+
+
+@pytest.mark.parametrize("text", ["Table 3 Prices of pumps", "圖 2 流程", "Stop the pump.", "12.5", "Danger,", "x" * 130])
+def test_captions_sentences_and_figures_in_bold_are_no_titles(text: str) -> None:
+    assert not paragraphs([bold(text)])[0].is_bold_title
+
+
+@pytest.mark.parametrize("text", ["Safety valves", "3.1 安全閥", "Why does it leak?", "第三章 維修"])
+def test_titles_in_bold(text: str) -> None:
+    assert paragraphs([bold(text)])[0].is_bold_title

@@ -112,3 +112,9 @@ def test_a_text_has_one_page_and_no_title_of_its_own() -> None:
 def test_large_texts_of_one_kind_are_no_trap(unit: str) -> None:
     data = ("x" + unit * (300_000 // len(unit))).encode()
     assert text.load(data).blocks
+
+
+@pytest.mark.parametrize("start", ["%PDF-1.4\n", "{\\rtf1 ", "GIF89a"])
+def test_another_format_under_a_text_name_is_refused(start: str) -> None:
+    with pytest.raises(Unreadable, match="another format"):
+        text.load((start + "words that would decode well").encode())
