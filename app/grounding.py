@@ -106,7 +106,7 @@ def ground(draft: str, question: str, shown: Sequence[Shown], similarities: Simi
     unsupported: list[Unsupported] = []
     weights: list[tuple[float, bool]] = []
     invented_figure = False
-    spans = sentence_spans(marked.text)
+    spans = _said(marked.text)
     for (start, end), following in zip(spans, [s for s, _ in spans[1:]] + [len(marked.text)], strict=True):
         sentence = marked.text[start:end]
         given = [n for at, n in marked.markers if start < at <= following or at == start == 0]
@@ -129,6 +129,17 @@ def ground(draft: str, question: str, shown: Sequence[Shown], similarities: Simi
     carried = sum(w for w, good in weights if good)
     sound = bool(citations) and total > 0 and carried >= 0.5 * total and not invented_figure
     return Grounded(answer, tuple(citations), tuple(unsupported), sound)
+
+
+def _said(text: str) -> list[tuple[int, int]]:
+    """Sentences of a draft; a lone closing quote or the like belongs to the sentence before it."""
+    spans: list[tuple[int, int]] = []
+    for start, end in sentence_spans(text):
+        if spans and not any(c.isalnum() for c in text[start:end]):
+            spans[-1] = (spans[-1][0], end)
+        else:
+            spans.append((start, end))
+    return spans
 
 
 def _spaced(sentence: str, marks: str) -> str:

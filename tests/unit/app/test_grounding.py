@@ -168,3 +168,9 @@ def test_quotes_are_sentences_or_two_neighbours_and_never_endless() -> None:
 def test_a_bare_value_needs_a_quote_that_speaks_of_the_question(draft: str, evidence: str, sound: bool) -> None:
     question = "臺灣以什麼名義加入亞太經合會?" if draft == "中華台北" else "After how many hours of operation is the filter changed?"
     assert ground(draft, question, shown(evidence)).sound is sound
+
+
+def test_a_lone_closing_quote_is_no_sentence_of_its_own() -> None:
+    grounded = ground('The text says "The pump runs at 3 bar. "', "How fast?", shown("The pump runs at 3 bar."))
+    assert len(grounded.citations) == 1
+    assert grounded.answer.endswith('" [1]')
