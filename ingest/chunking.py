@@ -42,7 +42,7 @@ def chunker_version(passage_tokens: int) -> str:
 def cut(document: Document, parsed: Parsed, count_tokens: CountTokens, passage_tokens: int) -> list[Passage]:
     """Passages of at most `passage_tokens` tokens each, in the order of the text, covering all blocks but the headings.
 
-    A heading with nothing below it is a passage of its own, so that no text is lost.
+    A heading with nothing below it is a passage of its own, so that no text is lost; but not the title, which goes with them all.
     """
     sections = list(_sections(parsed))
     units = _fit(parsed.text, _units(parsed, [b for _, blocks in sections for b in blocks]), count_tokens, passage_tokens)
@@ -86,7 +86,7 @@ def _sections(parsed: Parsed) -> Iterator[tuple[tuple[str, ...], list[int]]]:
         blocks = []
         while path and path[-1][0] >= block.level:
             path.pop()
-        if _leads_nowhere(parsed.blocks, number):
+        if _leads_nowhere(parsed.blocks, number) and (_label(parsed, block) != parsed.title or len(parsed.blocks) == 1):
             yield _labels(path), [number]
         path.append((block.level, _label(parsed, block)))
     if blocks:
@@ -209,6 +209,8 @@ def _cost(units: Sequence[_Unit], last: int, most: int) -> float:
     """What it costs to end a passage behind a unit, in tokens away from the ideal size."""
     if units[last].block != units[last + 1].block:
         return 0.0
+    if units[last].table and (last < 2 or units[last - 2].block != units[last].block):
+        return most  # a header without a row says nothing
     return 0.2 * most if units[last].table else 0.35 * most
 
 

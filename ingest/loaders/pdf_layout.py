@@ -177,7 +177,8 @@ def _between(a: Line, b: Line, edges: dict[tuple[int, int], float], pitch: float
     letter = a.size or 2.0
     full = slack < max(2.5 * letter, 0.12 * (edge - a.left)) and (bool(a.size) or columns(a.text) >= 30)
     if a.page != b.page or (a.size and b.bottom > a.bottom + a.size):  # next page, or top of the next column
-        return "join" if full and not ended and not _ITEM.match(b.text) else "block"
+        goes_on = (full or b.text[:1].islower()) and not ended and not _ITEM.match(b.text)
+        return "join" if goes_on else "block"
     if a.size and abs(a.size - b.size) > 0.15 * max(a.size, b.size):
         return "block"
     if a.size and abs(a.bottom - b.bottom) < 0.3 * a.size:

@@ -39,7 +39,7 @@ def check(parsed: Parsed, made: Sequence[Passage], most: int) -> None:
             assert all(n in covered or parsed.text[n].isspace() for n in range(block.start, block.end))
         else:
             label = block.label or parsed.text[block.start : block.end]
-            assert block.start in covered or any(label in p.headings for p in made)
+            assert label == parsed.title or block.start in covered or any(label in p.headings for p in made)
 
 
 def test_a_short_section_is_one_passage_with_its_path() -> None:
@@ -58,6 +58,16 @@ def test_no_passage_crosses_a_heading() -> None:
 def test_a_heading_without_text_is_not_lost() -> None:
     made = passages("# Top\n\n## Empty one\n\n## Full\n\nText.\n\n### Last")
     assert [(p.headings, p.text) for p in made] == [(("Top",), "## Empty one"), (("Top", "Full"), "Text."), (("Top", "Full"), "### Last")]
+
+
+def test_the_title_alone_is_no_passage_unless_there_is_nothing_else() -> None:
+    assert [p.text for p in passages("# Title\n\n# First\n\nText.")] == ["Text."]
+    assert [p.text for p in passages("# Title")] == ["# Title"]
+
+
+def test_the_header_of_a_table_does_not_stand_alone() -> None:
+    made = passages(SENTENCE + "\n\n| 名稱 | 價格 |\n|---|---|\n" + "\n".join(f"| 項目{n} | {n * 100} 元 |" for n in range(6)), most=40)
+    assert all("項目" in p.text for p in made if "名稱" in p.text)
 
 
 def test_levels_that_jump_and_come_back() -> None:
