@@ -52,6 +52,52 @@ def test_english(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("使用 PyTorch.接著執行 vLLM。", ["使用 PyTorch.", "接著執行 vLLM。"]),
+        ("價格為 3.5 元,重量 1,200.75 公斤.下一項", ["價格為 3.5 元,重量 1,200.75 公斤.", "下一項"]),
+        ("請見 https://example.org/a.b?c=d。謝謝", ["請見 https://example.org/a.b?c=d。", "謝謝"]),
+        ("他等了很久……終於來了。", ["他等了很久……終於來了。"]),
+        ("第一，準備；第二，執行；第三，檢查。", ["第一，準備；", "第二，執行；", "第三，檢查。"]),
+        ("《論語》說：「學而時習之，不亦說乎？」這是第一句。", ["《論語》說：「學而時習之，不亦說乎？」", "這是第一句。"]),
+        ("（一）總則。（二）細則。", ["（一）總則。", "（二）細則。"]),
+        ("這是 `a.b()` 函式。用 **粗體！** 強調。", ["這是 `a.b()` 函式。", "用 **粗體！**", "強調。"]),
+        ("溫度 20℃～25℃。濕度 50%！", ["溫度 20℃～25℃。", "濕度 50%！"]),
+        ("日本語の文です。次の文です。", ["日本語の文です。", "次の文です。"]),
+    ],
+)
+def test_mixed_and_technical_text(text: str, expected: list[str]) -> None:
+    assert sentences(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "See sec. 4.2 of the report",
+        "Version 2.0.1 of the tool",
+        "Call foo.bar() and a.b.c",
+        "the file config.yaml is read",
+        "Mr. Brown and Mrs. Green",
+        "vs. the others, approx. half of them",
+        "It costs $4.50 or 3.80 EUR",
+        "Open e.g. the file i.e. the text",
+        "Prof. A. B. Clark",
+        "from 9 a.m. to 5 p.m. every day",
+        "1. Introduction",
+        "A. Appendix",
+    ],
+)
+def test_a_full_stop_inside_a_sentence_does_not_end_it(text: str) -> None:
+    assert sentences(text) == [text]
+
+
+def test_a_long_page_is_the_sum_of_its_paragraphs() -> None:
+    paragraphs = ["# Title", "One. Two!", "第一句。第二句？", "- item one. More", "| a | b |", "Last"]
+    alone = [sentence for paragraph in paragraphs for sentence in sentences(paragraph)]
+    assert sentences("\n\n".join(paragraphs)) == alone
+
+
 def test_structure_of_markdown_separates_sentences() -> None:
     text = "# 標題。仍是標題\n內文一。\n- 項目一。說明\n- 項目二\n1. First item. More.\n2. Second\n\n"
     text += "| a. b | c |\n|---|---|\n| d | e |\n> 引用\n"
