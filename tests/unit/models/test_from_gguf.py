@@ -9,12 +9,12 @@ import pytest
 import torch
 from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
-from packkit import GGUF_SIZES, gguf_vocabulary, model_tensors, write_gguf
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from core.errors import Damaged
 from models.from_gguf import Format, convert_gguf
+from tests.unit.models.packkit import GGUF_SIZES, gguf_vocabulary, model_tensors, write_gguf
 
 Q8 = gguf.GGMLQuantizationType.Q8_0
 IDS = torch.tensor([[5, 9, 70, 33, 12]])

@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from packkit import BYTES, FakePip, left_over, make_wheel, model_tensors, settings, split_pack, tools, write_e5, write_gguf
 
 from core.errors import DiskFull, NotFound, PackError
 from models.packs import Pack, PackFile, Part
@@ -15,6 +14,18 @@ from models.progress import progress
 from models.pull import pull, pull_one
 from models.store import Store, find_fault
 from models.weights import weights_dir
+from tests.unit.models.packkit import (
+    BYTES,
+    FakePip,
+    left_over,
+    make_wheel,
+    model_tensors,
+    settings,
+    split_pack,
+    tools,
+    write_e5,
+    write_gguf,
+)
 
 PACK = split_pack()
 PACKS = {"tiny": PACK}

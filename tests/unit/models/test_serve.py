@@ -13,11 +13,11 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from packkit import settings
 
 from core.errors import BadRequest, Conflict, NotFound, PackError
 from models.launch import Launch
 from models.serve import NICENESS, Pauses, Supervisor, address_of, answers, serve
+from tests.unit.models.packkit import settings
 
 SERVER = Path(__file__).parent / "model_server.py"
 FAST = Pauses(first=0.01, longest=0.05, steady=0.0, stop=0.3, look=0.02)

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from packkit import left_over
 
 from core.errors import DiskFull, PackError
 from models.store import MANIFEST, Store, disk_error, find_fault, write_manifest
+from tests.unit.models.packkit import left_over
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from packkit import settings
 
 from core.errors import NotFound, PackError
 from models.packs import find_pack
 from models.store import Store, write_manifest
 from models.weights import variant_of, weights_dir
+from tests.unit.models.packkit import settings
 
 
 def place(tmp_path: Path, folder: str, pack: str, config: str = "{}") -> Path:
