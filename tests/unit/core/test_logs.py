@@ -1,18 +1,9 @@
 import logging
 import re
-from collections.abc import Iterator
 
 import pytest
 
 from core.logs import set_up_logs
-
-
-@pytest.fixture(autouse=True)
-def root_logger_restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 def test_one_line_an_event_in_utc_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ PDF = format_named("pdf")
 # A child that speaks the protocol and does what the file says.
 HOSTILE = """
 import json, os, resource, sys, time
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 while header := sys.stdin.buffer.readline():
     data = sys.stdin.buffer.read(json.loads(header)["size"])
     word, _, number = data.decode().partition(" ")
@@ -45,7 +46,7 @@ while header := sys.stdin.buffer.readline():
 
 @pytest.fixture
 def hostile() -> Iterator[Sandbox]:
-    with Sandbox(seconds=5, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
+    with Sandbox(seconds=30, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
         yield sandbox
 
 
