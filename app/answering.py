@@ -33,7 +33,7 @@ from index.records import SearchResult
 from index.search import Collection, Library
 
 EXTRACTIVE = "extractive"  # also the name of the model that only quotes
-LONGEST_QUEUE_S = 5.0  # wait for a turn of the generator before answering with quotes
+LONGEST_QUEUE_S = 2.0  # wait for a turn of the generator before answering with quotes
 THREADS = 8
 MOST_WAITING = 128  # questions in the house at once; more are told to come back
 _PREAMBLE = re.compile(r"<think>.*?</think>|<\|[a-z_]+\|>|\A\s*(?:答案?|回答|Answer)\s*[：:]\s*", re.DOTALL)

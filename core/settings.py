@@ -45,7 +45,7 @@ class Settings(BaseModel):
     max_tokens: int = Field(120, ge=16, le=4096, description="Longest generated answer when a request does not say.")
     evidence_tokens: int = Field(220, ge=64, le=32768, description="Tokens of evidence put into a prompt.")
     evidence_threshold: float = Field(0.5, ge=0, le=1, description="Evidence below this is answered with no_evidence.")
-    concurrent_asks: int = Field(4, ge=1, le=256, description="Answers generated at once; more wait, then get quotes.")
+    concurrent_asks: int = Field(2, ge=1, le=256, description="Answers generated at once; more wait, then get quotes.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe log line written.")
 
 
