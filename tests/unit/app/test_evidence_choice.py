@@ -9,7 +9,7 @@ from app.script import Language
 from core.types import Hit
 from tests.unit.app.passages import hit
 
-ENGLISH = [
+ENGLISH = (
     "valve",
     "pump",
     "filter",
@@ -20,12 +20,10 @@ ENGLISH = [
     "gauge",
     "litre",
     "service",
-    "hour",
     "operator",
     "manual",
-    "safety",
     "relief",
-]
+)
 CHINESE = ("水泵", "壓力", "濾網", "軸承", "馬達", "更換", "安全閥", "維護", "手冊", "小時", "操作", "關閉", "開啟", "檢查")
 NEEDLE = {"en": "The ignition temperature of burner B-7 is 870 degrees.", "zh-Hant": "燃燒器的點火溫度是攝氏870度。"}
 QUESTION: dict[Language, str] = {"en": "What is the ignition temperature of burner B-7?", "zh-Hant": "燃燒器的點火溫度是多少？"}
