@@ -56,3 +56,16 @@ def test_settings_do_not_change_once_read() -> None:
 def test_the_cache_follows_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert read_settings({}).models_dir == tmp_path / "domain-qa"
+
+
+@pytest.mark.parametrize("field", sorted(Settings.model_fields))
+def test_every_setting_can_be_set_to_its_own_default(field: str) -> None:
+    default = getattr(Settings(), field)
+    variable = {f"QA_{field.upper()}": "" if default is None else str(default)}
+    assert read_settings(variable) == Settings()
+
+
+def test_a_folder_may_have_any_name() -> None:
+    settings = read_settings({"QA_PACK_SOURCE": "/media/隨身碟/my packs", "QA_MODELS_DIR": "relative/folder"})
+    assert settings.pack_source == Path("/media/隨身碟/my packs")
+    assert settings.models_dir == Path("relative/folder")
