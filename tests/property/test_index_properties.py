@@ -1,6 +1,7 @@
 """Fusion, folding and terms over random input, and a collection against what was put into it."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,9 @@ def test_the_ledger_gives_back_exactly_what_was_put(tmp_path: Path, seed: int) -
     rng = random.Random(seed)
     tags = ["", "\u3000", "🦆", "e\u0301", '"', "'; --"]
     put = [entry(s, t, title=rng.choice(["", "標題"]), metadata={"tag": rng.choice(tags)}) for s, t in corpus(rng).items()]
+    put = [
+        replace(e, passages=[replace(p, headings=tuple(rng.sample(tags, 2)), page_last=rng.randint(1, 9)) for p in e.passages]) for e in put
+    ]
     with Writer.open(tmp_path / "c", FakeEmbedder(), chunker="1") as writer:
         writer.put(put)
         number = writer.publish()
