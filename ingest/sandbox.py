@@ -6,6 +6,7 @@ replaced. Children are started by exec of a fresh interpreter, never by fork, an
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -94,6 +95,8 @@ class _Child:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=_ROOT, env=environment
         )
         self._memory_mb = memory_mb
+        # A child's peak starts from its parent's: Linux carries it over exec. Only what goes beyond tells of the child.
+        self._inherited_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     def ask(self, data: bytes, chosen: Format, seconds: float) -> tuple[dict[str, Any], bool]:
         """(answer, whether the child ends after it). Raises Unreadable when it was killed or died."""
@@ -133,7 +136,9 @@ class _Child:
             return Unreadable("limit", f"it takes longer than {seconds:g} s (QA_PARSE_SECONDS)")
         if code == -signal.SIGXCPU:
             return Unreadable("limit", "it takes too much processor time (QA_PARSE_SECONDS)")
-        if (code < 0 and -code in _ABORTS and peak_mb > 0.4 * self._memory_mb) or code == -signal.SIGKILL:
+        known = peak_mb > 1.05 * self._inherited_mb + 16
+        large = peak_mb > 0.4 * self._memory_mb if known else code == -signal.SIGABRT  # an allocator that finds no memory aborts
+        if (code < 0 and -code in _ABORTS and large) or code == -signal.SIGKILL:
             return Unreadable("limit", f"it needs more than {self._memory_mb} MB of memory (QA_PARSE_MEMORY_MB)")
         return Unreadable("damaged", f"the parser crashed on it ({_name(code)})")
 

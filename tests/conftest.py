@@ -16,10 +16,18 @@ def embedder_folder() -> Path:
     return pull(["multilingual-e5-small"], read_settings())[0]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def root_level() -> int:
+    """The level of the root logger before any test."""
+    return logging.getLogger().level
+
+
 @pytest.fixture(autouse=True)
-def root_logger_restored() -> Iterator[None]:
-    """A command under test sets up the process's logs; the next test finds them as they were."""
+def root_logger_restored(root_level: int) -> Iterator[None]:
+    """A command under test, or in a fixture of many tests, sets up the process's logs; every test finds them as they were."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    root.setLevel(root_level)
     yield
-    root.handlers[:], root.level = handlers, level
+    root.handlers[:] = handlers
+    root.setLevel(root_level)

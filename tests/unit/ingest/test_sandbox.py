@@ -88,6 +88,13 @@ def test_a_child_that_dies_fails_its_file_alone(hostile: Sandbox, file: str, rea
     assert hostile.started == 2
 
 
+def test_a_crash_is_no_lack_of_memory_because_the_parent_is_large() -> None:
+    ballast = bytearray(600_000_000)  # the parent's own peak, which a child's begins with
+    with Sandbox(seconds=30, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
+        assert failure(sandbox, f"signal {int(signal.SIGSEGV)}".encode()).reason == "damaged"
+    assert len(ballast) == 600_000_000
+
+
 def test_a_file_that_takes_too_long_is_given_up() -> None:
     with Sandbox(seconds=0.3, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
         started = time.monotonic()
