@@ -15,7 +15,7 @@ ENVIRONMENT = ".venv-vllm"  # made by `make install-vllm`
 CONTEXT = 4096  # tokens of prompt and answer together; small, for the memory of the key-value cache
 SEQUENCES = 4  # answers written at once; more would wait for the same two cores
 # Guess the next tokens from what the prompt says after the last two to four: answers copy passages, so most guesses hold, and a
-# batch of guesses costs about as much as one token. Measured on two AVX2 cores: 5 tokens/s become 11-14.
+# batch of guesses costs about as much as one token. Measured on two AVX2 cores: 5 tokens/s become 7-14.
 SPECULATION = {"method": "ngram", "num_speculative_tokens": 6, "prompt_lookup_max": 4, "prompt_lookup_min": 2}
 # Threads are bound below; and without compiled modules on disk every start would compile all of vLLM again (a minute).
 NOT_HANDED_ON = frozenset({"OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE"})
