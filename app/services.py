@@ -27,13 +27,17 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class CollectionState:
-    """A collection as it stands: `problem` is the type of the error that keeps it from being opened, or empty."""
+    """A collection as it stands: `problem` is the type of the error that keeps it from being opened, or empty.
+
+    `damaged`: numbers of newer generations that are not served because they are not what was written.
+    """
 
     name: str
     generation: int
     documents: int
     passages: int
     problem: str = ""
+    damaged: tuple[int, ...] = ()
 
 
 def assemble(settings: Settings, library: Library, generator: Generator, embedder_id: str) -> Services:
@@ -49,7 +53,8 @@ def collection_states(library: Library) -> list[CollectionState]:
         try:
             collection = library.get(name)
             records = [r for r in collection.documents() if not r.deleted]
-            states.append(CollectionState(name, collection.generation, len(records), sum(r.passages for r in records)))
+            passages = sum(r.passages for r in records)
+            states.append(CollectionState(name, collection.generation, len(records), passages, damaged=collection.damaged))
         except QaError as error:
             states.append(CollectionState(name, 0, 0, 0, error.type))
     return states

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.deps import ServicesDep
-from app.services import collection_states, index_status
+from app.services import CollectionState, collection_states, index_status
 
 router = APIRouter(tags=["operation"])
 
@@ -29,7 +29,7 @@ async def ready(services: ServicesDep) -> JSONResponse:
     states = await services.answering.in_thread(lambda: collection_states(services.library))
     index = index_status(states)
     generator = services.generator.state
-    collections = {s.name: s.problem or {"generation": s.generation, "documents": s.documents, "passages": s.passages} for s in states}
+    collections = {s.name: s.problem or _counts(s) for s in states}
     body: dict[str, Any] = {
         "status": "ready" if index == "ready" else "not ready",
         "answers": ("generated" if generator == "ready" else "extractive") if index == "ready" else "none",
@@ -39,7 +39,15 @@ async def ready(services: ServicesDep) -> JSONResponse:
     }
     if index == "empty":
         body["remedy"] = "nothing is indexed yet: run python -m ingest DIR"
+    elif any(s.damaged for s in states):
+        body["remedy"] = "damaged generations are passed over, earlier ones are served: run python -m ingest DIR to build them again"
     return JSONResponse(body, status_code=200 if index == "ready" else 503, headers={"Cache-Control": "no-store"})
+
+
+def _counts(state: CollectionState) -> dict[str, Any]:
+    """A collection that is served; `damaged` only when a newer generation had to be passed over."""
+    counts: dict[str, Any] = {"generation": state.generation, "documents": state.documents, "passages": state.passages}
+    return counts | ({"damaged": list(state.damaged)} if state.damaged else {})
 
 
 @router.get("/metrics", response_model=None)
