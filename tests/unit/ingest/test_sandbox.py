@@ -1,21 +1,26 @@
 """A file breaks one child and itself, never the ingest; the next file is parsed by a fresh child."""
 
 import os
+import resource
 import signal
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from core.errors import Unreadable
 from ingest.loaders.formats import Format, format_named
+from ingest.parser import peak_bytes
 from ingest.sandbox import Sandbox
 from tests.unit.ingest.samples import docx, paragraph, pdf_bomb
 
 MARKDOWN = format_named("markdown")
 PDF = format_named("pdf")
+ROOT = Path(__file__).resolve().parents[3]
 
 # A child that speaks the protocol and does what the file says.
 HOSTILE = """
@@ -93,6 +98,29 @@ def test_a_crash_is_no_lack_of_memory_because_the_parent_is_large() -> None:
     with Sandbox(seconds=30, memory_mb=1024, characters=1000, command=(sys.executable, "-c", HOSTILE)) as sandbox:
         assert failure(sandbox, f"signal {int(signal.SIGSEGV)}".encode()).reason == "damaged"
     assert len(ballast) == 600_000_000
+
+
+def test_a_large_parent_does_not_cost_a_child_a_file() -> None:
+    """Linux carries a parent's peak memory over to its children: an embedder once loaded must not end each after one file."""
+    ballast = b"\1" * 200_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > len(ballast)
+    del ballast
+    with Sandbox(seconds=20, memory_mb=256, characters=1000) as sandbox:
+        for number in range(5):
+            assert sandbox.parse(f"Note {number}.".encode(), MARKDOWN).text == f"Note {number}."
+        assert sandbox.started == 1
+
+
+def test_a_process_knows_its_own_peak_and_not_that_of_its_parent() -> None:
+    """By it a child that has grown asks to be replaced."""
+    before = peak_bytes()
+    ballast = b"\1" * (before + 50_000_000)
+    assert peak_bytes() > len(ballast)
+    del ballast
+    assert peak_bytes() > before + 50_000_000, "a peak does not go down"
+    program = "from ingest.parser import peak_bytes; print(peak_bytes())"
+    child = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 1_000_000 < int(child.stdout) < before + 50_000_000
 
 
 def test_a_file_that_takes_too_long_is_given_up() -> None:
