@@ -32,7 +32,7 @@ finish() {
   local code=$?
   trap - EXIT
   for file in ${copied[@]+"${copied[@]}"}; do rm -f "$file"; done
-  if [ "$code" -ne 0 ]; then "${compose[@]}" ps || true; "${compose[@]}" logs --no-color --tail=40 || true; fi
+  if [ "$code" -ne 0 ]; then "${compose[@]}" ps || true; "${compose[@]}" logs --no-color --tail=200 || true; fi
   if [ -z "${KEEP:-}" ]; then "${compose[@]}" down --volumes --timeout 20 >/dev/null 2>&1 || true; fi
   exit "$code"
 }
